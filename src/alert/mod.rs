@@ -1,0 +1,13 @@
+//! The alert and the window record: what consumers read. Pure.
+//!
+//! In: values that `detect` found. Out: [`Alert`] and [`WindowRecord`] in their two wire forms, JSON
+//! and protobuf, which carry the same. Guarantees: integers are exact or `saturated` says so; ids are
+//! derived, never random; the body holds nothing that differs between replays.
+
+mod model;
+
+pub use model::{
+    Alert, Completeness, Confidence, Evidence, FamilyName, FamilyResolution, KeyName, Largest,
+    Masked, ModeName, Peak, PrefixVolume, RuleRef, SampledRate, Share, Status, Target, Trigger,
+    Volume, WindowRecord, WindowRef, WindowState,
+};

@@ -1,0 +1,345 @@
+//! The shape of what consumers read: the JSON form of these types is the contract.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Traffic in one window. Volumes are exact integers; rates are volume divided by the window's
+/// length, rounded down. 1 Mbit/s is 10^6 bit/s.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Volume {
+    /// Bytes, after sampling.
+    pub bytes: u64,
+    /// Packets, after sampling.
+    pub packets: u64,
+    /// Flow records.
+    pub flows: u64,
+    /// bytes × 8 / window length, rounded down.
+    pub bits_per_second: u64,
+    /// packets / window length, rounded down.
+    pub packets_per_second: u64,
+    /// flows / window length, rounded down.
+    pub flows_per_second: u64,
+}
+
+/// `active` until alerts have a lifecycle; then `started`, `ongoing` and `ended`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Over the threshold in this window.
+    Active,
+    /// The first message of an alert with a lifecycle.
+    Started,
+    /// Still over the threshold.
+    Ongoing,
+    /// No longer over the threshold.
+    Ended,
+}
+
+/// Address family.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FamilyName {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// Which address of a flow was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyName {
+    /// The destination.
+    Dst,
+    /// The source.
+    Src,
+}
+
+/// How prefixes were chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModeName {
+    /// Over the threshold, with no reported prefix inside.
+    MostSpecific,
+    /// Over the threshold after subtraction of reported prefixes inside.
+    Discounted,
+    /// Every prefix over the threshold.
+    All,
+}
+
+/// The rule behind a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuleRef {
+    /// Name, as configured.
+    pub name: String,
+    /// 16 hex digits that change when the rule's selection or decision does.
+    pub fingerprint: String,
+    /// Labels, as configured.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// `[start, end)`, RFC 3339, UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WindowRef {
+    /// First instant inside.
+    #[schemars(extend("format" = "date-time"))]
+    pub start: String,
+    /// First instant after.
+    #[schemars(extend("format" = "date-time"))]
+    pub end: String,
+}
+
+/// A threshold that was exceeded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trigger {
+    /// `bytes`, `packets`, `flows`, `bits_per_second`, `packets_per_second` or `flows_per_second`.
+    pub metric: String,
+    /// The threshold at this prefix length, in the metric's unit.
+    pub threshold: u64,
+    /// The value that exceeded it, in the same unit: the conditioned one in discounted mode.
+    pub value: u64,
+}
+
+/// The highest rate so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Peak {
+    /// Bits per second over one window.
+    pub bits_per_second: u64,
+    /// Start of that window.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+}
+
+/// What most-specific reporting hides: a silent prefix and its traffic outside reported prefixes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Masked {
+    /// The silent prefix.
+    pub prefix: String,
+    /// Its volume minus that of reported prefixes inside.
+    pub bits_per_second: u64,
+}
+
+/// The largest leaf inside a prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Largest {
+    /// The leaf: a host, or shorter where `resolution` is.
+    pub prefix: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Its packets.
+    pub packets: u64,
+}
+
+/// A prefix with its traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PrefixVolume {
+    /// The prefix.
+    pub prefix: String,
+    /// Its traffic.
+    pub volume: Volume,
+}
+
+/// The configured scope entry that holds a prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    /// The entry's prefix.
+    pub scope: String,
+    /// The entry's labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The longest prefix length that was kept apart, by family. Below 32 or 128 when a window held
+/// more distinct addresses than `max_prefixes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FamilyResolution {
+    /// IPv4.
+    pub ipv4: u8,
+    /// IPv6.
+    pub ipv6: u8,
+}
+
+/// Whether all input was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Completeness {
+    /// Input partitions closed through the window's end by their own stream time, not by idleness.
+    pub partitions_reported: u32,
+    /// Input partitions expected.
+    pub partitions_expected: u32,
+    /// The window began before the first record read, or spans a gap, or is not final.
+    pub partial: bool,
+}
+
+/// How sure the volume is, as far as sampling goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// Every flow's sampling rate was known.
+    High,
+    /// Some flow's was not: it counted as 1.
+    Low,
+}
+
+/// Sampling behind a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SampledRate {
+    /// Lowest rate, 1 in N. An unknown rate counts as 1.
+    pub min_rate: u32,
+    /// Highest rate.
+    pub max_rate: u32,
+    /// Bytes before multiplication.
+    pub raw_bytes: u64,
+    /// Low when some rate was unknown.
+    pub confidence: Confidence,
+}
+
+/// One contributor in a sample.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Share {
+    /// What it is, e.g. a source prefix.
+    pub value: String,
+    /// Its share of the sample, 0 to 1.
+    pub share: f64,
+    /// Lower end of the 95 % interval.
+    pub low: f64,
+    /// Upper end of the 95 % interval.
+    pub high: f64,
+}
+
+/// What a sample of the flows behind an alert says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// Flows in the sample.
+    pub sample_size: u32,
+    /// Largest sources, largest first.
+    pub top_sources: Vec<Share>,
+}
+
+/// One prefix over a threshold in one window. `hotprefix.alert.v1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Alert {
+    /// `hotprefix.alert.v1`.
+    pub schema: String,
+    /// Derived from rule, selection, prefix and first window: the same in every replay.
+    pub id: String,
+    /// 0 for the first message with this id; a higher one replaces a lower one.
+    pub revision: u32,
+    /// State of the alert.
+    pub status: Status,
+    /// False while input partitions are missing: a final revision follows.
+    pub r#final: bool,
+    /// Groups alerts that are one event. Until then the alert's own id.
+    pub incident_id: String,
+    /// The rule.
+    pub rule: RuleRef,
+    /// The prefix.
+    pub prefix: String,
+    /// Its family.
+    pub family: FamilyName,
+    /// Which address was counted.
+    pub key: KeyName,
+    /// How the prefix was chosen.
+    pub mode: ModeName,
+    /// The window.
+    pub window: WindowRef,
+    /// All traffic under the prefix.
+    pub volume: Volume,
+    /// Traffic outside reported prefixes inside it; discounted mode only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditioned_volume: Option<Volume>,
+    /// Everything that the rule selected in the window, both families.
+    pub rule_total: Volume,
+    /// A value above is beyond 2^64 − 1 and is given as that.
+    pub saturated: bool,
+    /// Exactly the metrics in whose result the prefix is.
+    pub triggers: Vec<Trigger>,
+    /// As configured; `warning` by default.
+    pub severity: String,
+    /// Start of the first window.
+    #[schemars(extend("format" = "date-time"))]
+    pub first_seen: String,
+    /// End of the last window.
+    #[schemars(extend("format" = "date-time"))]
+    pub last_seen: String,
+    /// The highest rate so far.
+    pub peak: Peak,
+    /// An alert that is not renewed by then has ended.
+    #[schemars(extend("format" = "date-time"))]
+    pub expires_at: String,
+    /// The largest traffic hidden around this prefix by the choice of prefixes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked: Option<Masked>,
+    /// Distinct leaves under the prefix.
+    pub hosts: u64,
+    /// The leaf with most bytes under the prefix.
+    pub largest: Largest,
+    /// The scope entry that holds the prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+    /// Longest length kept apart.
+    pub resolution: FamilyResolution,
+    /// Whether all input was seen.
+    pub completeness: Completeness,
+    /// Sampling behind the volume.
+    pub sampling: SampledRate,
+    /// A sample of the flows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// What became of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowState {
+    /// Every expected partition is closed through its end: this record and its alerts are whole.
+    Final,
+    /// Partitions are missing: alerts so far are provisional, a final record follows.
+    Provisional,
+    /// Selections of two versions of the rule share the window: nothing was reported.
+    RuleChange,
+    /// The rule is not configured any more: nothing was reported.
+    UnknownRule,
+}
+
+/// One rule's window, also when nothing is over a threshold. `hotprefix.window.v1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WindowRecord {
+    /// `hotprefix.window.v1`.
+    pub schema: String,
+    /// 0 for the first record of the window; a higher one replaces a lower one.
+    pub revision: u32,
+    /// What became of the window.
+    pub state: WindowState,
+    /// The rule.
+    pub rule: RuleRef,
+    /// The window.
+    pub window: WindowRef,
+    /// Everything that the rule selected in the window, both families.
+    pub total: Volume,
+    /// A value in this record is beyond 2^64 − 1 and is given as that.
+    pub saturated: bool,
+    /// Alerts written in the same transaction.
+    pub alerts_written: u64,
+    /// Alerts over `max_alerts_per_window`, not written.
+    pub alerts_cut: u64,
+    /// Prefixes of an earlier provisional record that this one does not repeat: a longer prefix
+    /// inside took their place. Their alerts are void.
+    pub superseded: Vec<String>,
+    /// Distinct leaves, both families.
+    pub leaves: u64,
+    /// The silent prefix with the largest traffic outside reported prefixes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked: Option<Masked>,
+    /// Late flows: counted here as the oldest open window, or dropped while it was.
+    pub late_flows: u64,
+    /// Empty windows of this rule right before this one that have no record of their own, because
+    /// stream time jumped.
+    pub skipped_windows: u64,
+    /// Longest length kept apart.
+    pub resolution: FamilyResolution,
+    /// Whether all input was seen.
+    pub completeness: Completeness,
+}

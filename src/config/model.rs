@@ -1,0 +1,218 @@
+//! The structs of the configuration. Durations, sizes and rates are text with a unit (`60s`, `100MiB`);
+//! they are parsed when the file is read, so that what these structs hold is valid.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The whole configuration, after defaults, environment and secrets.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Names topics, groups and transactional ids. 1 to 100 of `[a-zA-Z0-9._-]`.
+    pub application_id: String,
+    /// Names this process among those of one application; `None` means host name plus a lock-file slot.
+    pub instance_id: Option<String>,
+    /// What is consumed.
+    pub input: InputConfig,
+    /// Event time and patience.
+    pub time: TimeConfig,
+    /// Sampling rates.
+    pub sampling: SamplingConfig,
+    /// How often count commits. Default 1 s, 10 ms to 10 s.
+    pub flush_interval: Duration,
+    /// What is written.
+    pub output: OutputConfig,
+    /// Internal topics.
+    pub internal: InternalConfig,
+    /// Dead letters.
+    pub dead_letters: DeadLetterConfig,
+    /// Handed to librdkafka, secrets resolved. Keys of the deny-list are refused.
+    pub kafka: BTreeMap<String, String>,
+    /// Health and metrics.
+    pub http: HttpConfig,
+    /// Logs.
+    pub telemetry: TelemetryConfig,
+    /// Rules, inline and from `rule_files`.
+    pub rules: Vec<crate::rule::Rule>,
+}
+
+/// `input:`
+#[derive(Clone, Debug)]
+pub struct InputConfig {
+    /// Literal topic names, at least one.
+    pub topics: Vec<String>,
+    /// `auto` (default) or a forced format.
+    pub format: FormatName,
+    /// Where reading begins when the group has no offset.
+    pub start: InputStart,
+    /// What to do when records were deleted before they were read.
+    pub on_gap: OnGap,
+    /// Overrides the format's default for a record that does not say its direction.
+    pub direction_default: Option<DirectionDefault>,
+}
+
+/// `input.start`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputStart {
+    /// Only what arrives from now on.
+    Latest,
+    /// All that the broker has.
+    Earliest,
+    /// From this record timestamp on.
+    At(crate::time::Timestamp),
+    /// From this long before now on.
+    Ago(Duration),
+}
+
+/// `input.on_gap`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnGap {
+    /// Count the gap as lost, say so, go on.
+    Continue,
+    /// Stop with an error.
+    Stop,
+}
+
+/// `input.format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormatName {
+    /// Per record: JSON, delimited or raw protobuf.
+    Auto,
+    /// Protobuf, delimited or raw.
+    Protobuf,
+    /// JSON in any of the four dialects.
+    Json,
+}
+
+/// `input.direction_default`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DirectionDefault {
+    /// Not said means ingress.
+    Ingress,
+    /// Not said means egress.
+    Egress,
+    /// Not said means unknown.
+    Unknown,
+}
+
+/// `time:`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeConfig {
+    /// Which of a flow's times is its event time. Default received.
+    pub event_time: EventTime,
+    /// Event times this far after the record's timestamp are replaced. Default 60 s.
+    pub max_ahead: Duration,
+    /// Event times this far before it are replaced. Default 10 min; `None` is `never`.
+    pub max_behind: Option<Duration>,
+    /// Confirmed silence after which a partition is idle. Default 10 s, at least 1 s.
+    pub idle_timeout: Duration,
+    /// How long an incomplete window waits before provisional alerts. Default 30 s.
+    pub max_wait: Duration,
+    /// Longest flow that `spread` divides. Default 1 h.
+    pub max_flow_duration: Duration,
+}
+
+/// `time.event_time`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventTime {
+    /// When the collector received it.
+    Received,
+    /// When the flow ended.
+    End,
+    /// When the flow began.
+    Start,
+}
+
+/// `sampling:`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SamplingConfig {
+    /// Whether to multiply.
+    pub mode: SamplingMode,
+    /// Rate of flows that do not say one. Default unknown.
+    pub default: SamplingDefault,
+    /// Per exporter prefix, longest match.
+    pub exporters: Vec<(crate::net::Prefix, ExporterSampling)>,
+}
+
+/// `sampling.mode`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SamplingMode {
+    /// Multiply unless the record says that it is normalized.
+    Auto,
+    /// Never multiply.
+    Never,
+    /// Multiply even when it says so.
+    Always,
+}
+
+/// `sampling.default`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SamplingDefault {
+    /// Counts as 1, with low confidence.
+    Unknown,
+    /// This rate.
+    Rate(u32),
+    /// The flow is a dead letter.
+    Reject,
+}
+
+/// One entry of `sampling.exporters`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExporterSampling {
+    /// For flows that do not say a rate.
+    pub default: Option<SamplingDefault>,
+    /// Whatever the flows say.
+    pub r#override: Option<u32>,
+}
+
+/// `output:`
+#[derive(Clone, Debug)]
+pub struct OutputConfig {
+    /// Alert and window records: JSON or protobuf. Default JSON.
+    pub format: OutputFormat,
+    /// Alert topic. Default `<app>-alerts`.
+    pub topic: String,
+}
+
+/// `output.format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// `hotprefix.alert.v1` as JSON.
+    Json,
+    /// `hotprefix.v1.Alert` as protobuf.
+    Protobuf,
+}
+
+/// `internal:`
+#[derive(Clone, Debug)]
+pub struct InternalConfig {
+    /// Partitions of `<app>-partials` and `<app>-state`. Default 4.
+    pub partitions: u32,
+    /// Replication factor of topics we create; `None` is the broker's default.
+    pub replication_factor: Option<u32>,
+}
+
+/// `dead_letters:`
+#[derive(Clone, Debug)]
+pub struct DeadLetterConfig {
+    /// At most this many dead letters per block of 10,000 offsets of a partition. Default 100.
+    pub per_block: u32,
+}
+
+/// `http:`
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Where `/metrics`, `/livez` and `/readyz` listen. `None` is `off`.
+    pub listen: Option<std::net::SocketAddr>,
+}
+
+/// `telemetry:`
+#[derive(Clone, Debug)]
+pub struct TelemetryConfig {
+    /// `text` or `json`.
+    pub log_json: bool,
+    /// A tracing filter, e.g. `info,hotprefix=debug`.
+    pub log_filter: String,
+    /// The file the configuration came from, for messages.
+    pub source: Option<PathBuf>,
+}

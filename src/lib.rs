@@ -1,0 +1,10 @@
+//! hotprefix: exact prefix alerts out of a Kafka topic of network flows, exactly once.
+pub mod alert;
+pub mod config;
+pub mod flow;
+pub mod net;
+pub mod partial;
+pub mod proto;
+pub mod rule;
+pub mod time;
+pub mod window;

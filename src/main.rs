@@ -1,0 +1,3 @@
+//! The `hotprefix` command.
+
+fn main() {}

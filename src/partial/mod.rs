@@ -1,0 +1,13 @@
+//! What count tells detect: additive deltas and progress markers, and their encoding. Pure.
+//!
+//! In and out: [`Partial`] values and the bytes of `<app>-partials` records. Guarantees: an encoded
+//! delta is self-contained, sorted by address and at most [`MAX_CHUNK_BYTES`] long before
+//! compression; decoding never panics; a record that is corrupt or of an unknown version is an
+//! error, never a wrong sum.
+
+mod model;
+
+pub use model::{
+    Delta, Fates, Leaves, LeavesOf, MAX_CHUNK_BYTES, Marker, Partial, RuleProgress, Sampling,
+    SourceId,
+};
