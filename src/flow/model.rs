@@ -73,7 +73,7 @@ pub struct Flow<'a> {
     pub src_as: u32,
     /// Destination autonomous system number.
     pub dst_as: u32,
-    /// TCP flags, ORed over the flow.
+    /// TCP flags, united over the flow.
     pub tcp_flags: u32,
     /// Type of service byte.
     pub ip_tos: u32,
