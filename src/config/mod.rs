@@ -6,7 +6,6 @@
 mod model;
 
 pub use model::{
-    Config, DeadLetterConfig, DirectionDefault, EventTime, ExporterSampling, FormatName,
-    HttpConfig, InputConfig, InputStart, InternalConfig, OnGap, OutputConfig, OutputFormat,
-    SamplingConfig, SamplingDefault, SamplingMode, TelemetryConfig, TimeConfig,
+    Config, DeadLetterConfig, HttpConfig, InputConfig, InputStart, InternalConfig, OnGap,
+    OutputConfig, OutputFormat, TelemetryConfig,
 };

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::flow::{DirectionDefault, FormatName, SamplingConfig};
+use crate::window::TimeConfig;
+
 /// The whole configuration, after defaults, environment and secrets.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -71,98 +74,6 @@ pub enum OnGap {
     Continue,
     /// Stop with an error.
     Stop,
-}
-
-/// `input.format`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FormatName {
-    /// Per record: JSON, delimited or raw protobuf.
-    Auto,
-    /// Protobuf, delimited or raw.
-    Protobuf,
-    /// JSON in any of the four dialects.
-    Json,
-}
-
-/// `input.direction_default`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DirectionDefault {
-    /// Not said means ingress.
-    Ingress,
-    /// Not said means egress.
-    Egress,
-    /// Not said means unknown.
-    Unknown,
-}
-
-/// `time:`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeConfig {
-    /// Which of a flow's times is its event time. Default received.
-    pub event_time: EventTime,
-    /// Event times this far after the record's timestamp are replaced. Default 60 s.
-    pub max_ahead: Duration,
-    /// Event times this far before it are replaced. Default 10 min; `None` is `never`.
-    pub max_behind: Option<Duration>,
-    /// Confirmed silence after which a partition is idle. Default 10 s, at least 1 s.
-    pub idle_timeout: Duration,
-    /// How long an incomplete window waits before provisional alerts. Default 30 s.
-    pub max_wait: Duration,
-    /// Longest flow that `spread` divides. Default 1 h.
-    pub max_flow_duration: Duration,
-}
-
-/// `time.event_time`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventTime {
-    /// When the collector received it.
-    Received,
-    /// When the flow ended.
-    End,
-    /// When the flow began.
-    Start,
-}
-
-/// `sampling:`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SamplingConfig {
-    /// Whether to multiply.
-    pub mode: SamplingMode,
-    /// Rate of flows that do not say one. Default unknown.
-    pub default: SamplingDefault,
-    /// Per exporter prefix, longest match.
-    pub exporters: Vec<(crate::net::Prefix, ExporterSampling)>,
-}
-
-/// `sampling.mode`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SamplingMode {
-    /// Multiply unless the record says that it is normalized.
-    Auto,
-    /// Never multiply.
-    Never,
-    /// Multiply even when it says so.
-    Always,
-}
-
-/// `sampling.default`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SamplingDefault {
-    /// Counts as 1, with low confidence.
-    Unknown,
-    /// This rate.
-    Rate(u32),
-    /// The flow is a dead letter.
-    Reject,
-}
-
-/// One entry of `sampling.exporters`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExporterSampling {
-    /// For flows that do not say a rate.
-    pub default: Option<SamplingDefault>,
-    /// Whatever the flows say.
-    pub r#override: Option<u32>,
 }
 
 /// `output:`

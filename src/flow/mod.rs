@@ -6,5 +6,9 @@
 //! [`Undecodable`], with the reason that goes into its dead letter.
 
 mod model;
+mod settings;
 
 pub use model::{Direction, Field, FieldSet, Flow, Normalized};
+pub use settings::{
+    DirectionDefault, ExporterSampling, FormatName, SamplingConfig, SamplingDefault, SamplingMode,
+};

@@ -1,8 +1,12 @@
 //! Windows, stream time, lateness, spreading. Pure.
 
+mod settings;
+
 use std::time::Duration;
 
 use crate::time::{Timestamp, millis};
+
+pub use settings::{EventTime, TimeConfig};
 
 /// `[start, end)`, aligned to the epoch by the interval's length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,0 +1,1 @@
+//! Flows of one input partition → additive deltas and progress markers. Pure.

@@ -1,0 +1,1 @@
+//! Deltas and markers of one partials partition → alerts and window records. Pure.
