@@ -55,7 +55,7 @@ fn a_stopped_broker_takes_its_partition_away_and_brings_it_back() {
     cluster.restart(second);
     let read = reader.until(
         "the other partition is read",
-        Duration::from_secs(60),
+        Duration::from_mins(1),
         |r| r.len() >= 3,
     );
     assert_eq!(read.iter().filter(|r| r.partition == 1).count(), 1);

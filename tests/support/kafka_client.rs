@@ -54,7 +54,7 @@ impl<'a> Topic<'a> {
             .create()
             .expect("an admin client can be created");
         let placement: Vec<[i32; 1]> = self.on.iter().map(|broker| [*broker]).collect();
-        let placement: Vec<&[i32]> = placement.iter().map(|p| p.as_slice()).collect();
+        let placement: Vec<&[i32]> = placement.iter().map(<[i32; 1]>::as_slice).collect();
         let replication = TopicReplication::Variable(&placement);
         let mut topic = NewTopic::new(self.name, self.on.len() as i32, replication);
         for (name, value) in &self.settings {
@@ -153,7 +153,7 @@ pub(crate) struct Incoming {
     pub(crate) headers: Vec<(String, Vec<u8>)>,
 }
 
-/// Reads a topic from its beginning, read_committed, and remembers all of it.
+/// Reads a topic from its beginning, `read_committed`, and remembers all of it.
 pub(crate) struct Reader {
     consumer: BaseConsumer,
     /// By partition, whether its end was reached and nothing was read since.

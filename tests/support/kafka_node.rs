@@ -18,7 +18,7 @@ use super::{tools, wait};
 /// Any 16 bytes in Kafka's base64: each cluster has folders and ports of its own.
 const CLUSTER_ID: &str = "aG90cHJlZml4LXRlc3RzMQ";
 /// A node answers after 4 s on an idle machine; tests share theirs with a compiler.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 /// Another process may take a port between our look and the node's bind.
 const ATTEMPTS: u32 = 3;
 

@@ -265,7 +265,9 @@ fn report(rule: &Rule, start: i64, leaves: &Leaves, late_flows: u64, outcome: &m
         leaves: leaves.len() as u64,
         ..Default::default()
     };
-    leaves.values().for_each(|volume| window.total.add(*volume));
+    for volume in leaves.values() {
+        window.total.add(*volume);
+    }
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
     for (bits, lengths) in [(32, &rule.ipv4), (128, &rule.ipv6)] {
         let family: Vec<(u128, Volume)> = leaves
@@ -373,7 +375,9 @@ fn groups(leaves: &[(u128, Volume)], bits: u8, length: u8) -> Vec<(usize, usize)
 
 fn sum(leaves: &[(u128, Volume)]) -> Volume {
     let mut sum = Volume::default();
-    leaves.iter().for_each(|(_, volume)| sum.add(*volume));
+    for (_, volume) in leaves {
+        sum.add(*volume);
+    }
     sum
 }
 
