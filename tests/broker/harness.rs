@@ -53,11 +53,9 @@ fn a_stopped_broker_takes_its_partition_away_and_brings_it_back() {
         |r| r.len() >= 2,
     );
     cluster.restart(second);
-    let read = reader.until(
-        "the other partition is read",
-        Duration::from_mins(1),
-        |r| r.len() >= 3,
-    );
+    let read = reader.until("the other partition is read", Duration::from_mins(1), |r| {
+        r.len() >= 3
+    });
     assert_eq!(read.iter().filter(|r| r.partition == 1).count(), 1);
 }
 

@@ -131,19 +131,7 @@ impl Instance {
 
     /// Status and body of a GET; `None` while nobody answers.
     pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
-        let patience = Duration::from_secs(2);
-        let mut stream = TcpStream::connect_timeout(&self.listen, patience).ok()?;
-        stream.set_read_timeout(Some(patience)).ok()?;
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
-            self.listen
-        );
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some((status, body.to_owned()))
+        http_get(self.listen, path)
     }
 
     /// SIGTERM; it must end with exit code 0 within 5 s (and the machine's slowness).
@@ -164,6 +152,20 @@ impl Instance {
             .kill()
             .expect("a running instance can be killed");
     }
+}
+
+/// Status and body of a GET; `None` while nobody answers.
+pub(crate) fn http_get(from: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let patience = Duration::from_secs(2);
+    let mut stream = TcpStream::connect_timeout(&from, patience).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {from}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
 }
 
 /// A rule as configuration.

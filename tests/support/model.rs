@@ -125,7 +125,7 @@ impl Rule {
 pub(crate) struct Volume(pub(crate) [u64; 3]);
 
 impl Volume {
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         for (sum, value) in self.0.iter_mut().zip(other.0) {
             *sum += value;
         }

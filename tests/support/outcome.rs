@@ -68,7 +68,7 @@ impl Message {
         path.iter().fold(&self.body, |value, key| &value[key])
     }
 
-    fn volume(&self, name: &str) -> Volume {
+    pub(crate) fn volume(&self, name: &str) -> Volume {
         Volume(["bytes", "packets", "flows"].map(|dimension| self.number(&[name, dimension])))
     }
 
