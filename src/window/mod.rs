@@ -44,6 +44,11 @@ impl Window {
         }
     }
 
+    /// Whether `at` lies inside.
+    pub fn contains(self, at: Timestamp) -> bool {
+        self.start <= at && at < self.end
+    }
+
     /// The window after this one.
     #[must_use]
     pub fn next(self) -> Self {
