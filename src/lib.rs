@@ -8,5 +8,6 @@ pub mod net;
 pub mod partial;
 pub mod proto;
 pub mod rule;
+pub mod schema;
 pub mod time;
 pub mod window;

@@ -77,6 +77,7 @@ pub struct RuleRef {
     /// Name, as configured.
     pub name: String,
     /// 16 hex digits that change when the rule's selection or decision does.
+    #[schemars(regex(pattern = "^[0-9a-f]{16}$"))]
     pub fingerprint: String,
     /// Labels, as configured.
     pub labels: BTreeMap<String, String>,
@@ -97,6 +98,7 @@ pub struct WindowRef {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trigger {
     /// `bytes`, `packets`, `flows`, `bits_per_second`, `packets_per_second` or `flows_per_second`.
+    #[schemars(extend("enum" = ["bytes", "packets", "flows", "bits_per_second", "packets_per_second", "flows_per_second"]))]
     pub metric: String,
     /// The threshold at this prefix length, in the metric's unit.
     pub threshold: u64,
@@ -157,8 +159,10 @@ pub struct Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FamilyResolution {
     /// IPv4.
+    #[schemars(range(max = 32))]
     pub ipv4: u8,
     /// IPv6.
+    #[schemars(range(max = 128))]
     pub ipv6: u8,
 }
 
@@ -222,6 +226,7 @@ pub struct Evidence {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Alert {
     /// `hotprefix.alert.v1`.
+    #[schemars(extend("const" = super::ALERT_SCHEMA))]
     pub schema: String,
     /// Derived from rule, selection, prefix and first window: the same in every replay.
     pub id: String,
@@ -308,6 +313,7 @@ pub enum WindowState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WindowRecord {
     /// `hotprefix.window.v1`.
+    #[schemars(extend("const" = super::WINDOW_SCHEMA))]
     pub schema: String,
     /// 0 for the first record of the window; a higher one replaces a lower one.
     pub revision: u32,

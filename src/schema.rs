@@ -1,0 +1,39 @@
+//! JSON Schemas (draft 2020-12) of what hotprefix reads and writes, from the Rust types themselves.
+//!
+//! The files in `schemas/` are the output of these functions: `hotprefix schema NAME` prints them, and
+//! a test fails when a file differs. Objects stay open: a later version of the same number only adds.
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::Value;
+
+use crate::alert::{ALERT_SCHEMA, Alert, WINDOW_SCHEMA, WindowRecord};
+
+/// The schema of the JSON form of an alert.
+pub fn alert() -> Value {
+    of::<Alert>(ALERT_SCHEMA)
+}
+
+/// The schema of the JSON form of a window record.
+pub fn window() -> Value {
+    of::<WindowRecord>(WINDOW_SCHEMA)
+}
+
+/// A schema as it stands in its file: indented, with a line break at the end.
+pub fn text(schema: &Value) -> String {
+    format!("{schema:#}\n")
+}
+
+fn of<T: JsonSchema>(name: &str) -> Value {
+    // What is written is described, not what would be accepted: `skip_serializing_if` makes a key
+    // optional, and nothing else does.
+    let generator = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator();
+    let mut schema = generator.into_root_schema_for::<T>();
+    // First, where a reader looks for it.
+    let mut named = schemars::json_schema!({ "$schema": null, "$id": format!("urn:{}", name.replace('.', ":")) });
+    named
+        .ensure_object()
+        .append(&mut std::mem::take(schema.ensure_object()));
+    named.to_value()
+}
