@@ -95,7 +95,10 @@ fn remarks(out: &mut String, alert: &Alert) {
 
 /// Start and length, `2026-11-23T05:14:00Z +60s`; both ends where they are no times.
 fn window(window: &WindowRef) -> String {
-    let parse = |text: &str| text.parse::<jiff::Timestamp>().map(|t| t.as_millisecond());
+    let parse = |text: &str| {
+        text.parse::<jiff::Timestamp>()
+            .map(jiff::Timestamp::as_millisecond)
+    };
     match (parse(&window.start), parse(&window.end)) {
         (Ok(start), Ok(end)) => {
             let ms = end.saturating_sub(start);

@@ -254,6 +254,7 @@ pub struct Alert {
     pub volume: Volume,
     /// Traffic outside reported prefixes inside it; discounted mode only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Volume")]
     pub conditioned_volume: Option<Volume>,
     /// Everything that the rule selected in the window, both families.
     pub rule_total: Volume,
@@ -276,6 +277,7 @@ pub struct Alert {
     pub expires_at: String,
     /// The largest traffic hidden around this prefix by the choice of prefixes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Masked")]
     pub masked: Option<Masked>,
     /// Distinct leaves under the prefix.
     pub hosts: u64,
@@ -283,6 +285,7 @@ pub struct Alert {
     pub largest: Largest,
     /// The scope entry that holds the prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Target")]
     pub target: Option<Target>,
     /// Longest length kept apart.
     pub resolution: FamilyResolution,
@@ -292,6 +295,7 @@ pub struct Alert {
     pub sampling: SampledRate,
     /// A sample of the flows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Evidence")]
     pub evidence: Option<Evidence>,
 }
 
@@ -338,6 +342,7 @@ pub struct WindowRecord {
     pub leaves: u64,
     /// The silent prefix with the largest traffic outside reported prefixes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Masked")]
     pub masked: Option<Masked>,
     /// Late flows: counted here as the oldest open window, or dropped while it was.
     pub late_flows: u64,

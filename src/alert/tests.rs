@@ -19,6 +19,27 @@ fn volume(n: u64) -> Volume {
     }
 }
 
+fn evidence() -> Evidence {
+    Evidence {
+        sample_size: 100,
+        top_sources: vec![Share {
+            value: "192.0.2.0/24".into(),
+            share: 0.4,
+            low: 0.37,
+            high: 0.43,
+        }],
+    }
+}
+
+fn sampling(raw_bytes: u64) -> SampledRate {
+    SampledRate {
+        min_rate: 1,
+        max_rate: u32::MAX,
+        raw_bytes,
+        confidence: Confidence::Low,
+    }
+}
+
 /// An alert with every optional part, each number `n`.
 fn full(n: u64) -> Alert {
     let labels: BTreeMap<_, _> = [("team".to_owned(), "noc".to_owned())].into();
@@ -85,21 +106,8 @@ fn full(n: u64) -> Alert {
             partitions_expected: u32::MAX,
             partial: true,
         },
-        sampling: SampledRate {
-            min_rate: 1,
-            max_rate: u32::MAX,
-            raw_bytes: n,
-            confidence: Confidence::Low,
-        },
-        evidence: Some(Evidence {
-            sample_size: 100,
-            top_sources: vec![Share {
-                value: "192.0.2.0/24".into(),
-                share: 0.4,
-                low: 0.37,
-                high: 0.43,
-            }],
-        }),
+        sampling: sampling(n),
+        evidence: Some(evidence()),
     }
 }
 
