@@ -9,5 +9,6 @@ pub mod partial;
 pub mod proto;
 pub mod rule;
 pub mod schema;
+pub mod telemetry;
 pub mod time;
 pub mod window;
