@@ -1,21 +1,10 @@
-//! Merging and folding of sorted columns.
+//! Folding sorted columns to a shorter address length.
 //!
-//! Both are linear and never hash. Columns saturate, which keeps addition associative and
-//! commutative: any order and grouping of merges and folds gives the same columns.
+//! Like merging, folding saturates and keeps sampling in its one form, so that any order and
+//! grouping of merges and folds gives the same columns.
 
 use crate::net::AddrBits;
 use crate::partial::{LeavesOf, Sampling};
-
-/// Columns without a row.
-pub(super) fn empty<A>() -> LeavesOf<A> {
-    LeavesOf {
-        addr: Vec::new(),
-        bytes: Vec::new(),
-        packets: Vec::new(),
-        flows: Vec::new(),
-        sampling: Sampling::Uniform(1),
-    }
-}
 
 /// Raw bytes, lowest and highest sampling rate of row `i`.
 pub(super) fn rates<A>(leaves: &LeavesOf<A>, i: usize) -> (u64, u32, u32) {
@@ -26,126 +15,6 @@ pub(super) fn rates<A>(leaves: &LeavesOf<A>, i: usize) -> (u64, u32, u32) {
             min_rate,
             max_rate,
         } => (raw_bytes[i], min_rate[i], max_rate[i]),
-    }
-}
-
-/// The sum of two sets of columns, allocated exactly.
-pub(super) fn merge<A: AddrBits>(a: &LeavesOf<A>, b: &LeavesOf<A>) -> LeavesOf<A> {
-    if a.addr.is_empty() {
-        return b.clone();
-    }
-    if b.addr.is_empty() {
-        return a.clone();
-    }
-    let mut out = Output::new(distinct(&a.addr, &b.addr), a, b);
-    let (mut i, mut j) = (0, 0);
-    while i < a.addr.len() && j < b.addr.len() {
-        match a.addr[i].cmp(&b.addr[j]) {
-            std::cmp::Ordering::Less => {
-                out.push(a, i);
-                i += 1;
-            }
-            std::cmp::Ordering::Greater => {
-                out.push(b, j);
-                j += 1;
-            }
-            std::cmp::Ordering::Equal => {
-                out.push(a, i);
-                out.add(b, j);
-                i += 1;
-                j += 1;
-            }
-        }
-    }
-    (i..a.addr.len()).for_each(|i| out.push(a, i));
-    (j..b.addr.len()).for_each(|j| out.push(b, j));
-    out.leaves
-}
-
-fn distinct<A: AddrBits>(a: &[A], b: &[A]) -> usize {
-    let (mut i, mut j, mut n) = (0, 0, 0);
-    while i < a.len() && j < b.len() {
-        n += 1;
-        // Branch-free: the addresses of an attack interleave at random.
-        let (x, y) = (a[i], b[j]);
-        i += usize::from(x <= y);
-        j += usize::from(y <= x);
-    }
-    n + (a.len() - i) + (b.len() - j)
-}
-
-/// Columns under construction.
-struct Output<A> {
-    leaves: LeavesOf<A>,
-}
-
-impl<A: AddrBits> Output<A> {
-    fn new(rows: usize, a: &LeavesOf<A>, b: &LeavesOf<A>) -> Self {
-        let sampling = match (&a.sampling, &b.sampling) {
-            (Sampling::Uniform(x), Sampling::Uniform(y)) if x == y => Sampling::Uniform(*x),
-            _ => Sampling::ByLeaf {
-                raw_bytes: Vec::with_capacity(rows),
-                min_rate: Vec::with_capacity(rows),
-                max_rate: Vec::with_capacity(rows),
-            },
-        };
-        Self {
-            leaves: LeavesOf {
-                addr: Vec::with_capacity(rows),
-                bytes: Vec::with_capacity(rows),
-                packets: Vec::with_capacity(rows),
-                flows: Vec::with_capacity(rows),
-                sampling,
-            },
-        }
-    }
-
-    fn push(&mut self, from: &LeavesOf<A>, i: usize) {
-        let to = &mut self.leaves;
-        to.addr.push(from.addr[i]);
-        to.bytes.push(from.bytes[i]);
-        to.packets.push(from.packets[i]);
-        to.flows.push(from.flows[i]);
-        if let Sampling::ByLeaf {
-            raw_bytes,
-            min_rate,
-            max_rate,
-        } = &mut to.sampling
-        {
-            let (raw, min, max) = rates(from, i);
-            raw_bytes.push(raw);
-            min_rate.push(min);
-            max_rate.push(max);
-        }
-    }
-
-    /// Adds row `i` of `from` to the last row.
-    fn add(&mut self, from: &LeavesOf<A>, i: usize) {
-        let last = self.leaves.addr.len() - 1;
-        let (raw, min, max) = rates(from, i);
-        add_row(
-            &mut self.leaves,
-            last,
-            [from.bytes[i], from.packets[i], from.flows[i], raw],
-            (min, max),
-        );
-    }
-}
-
-/// Adds bytes, packets, flows and raw bytes, and widens the rates, of row `at`.
-fn add_row<A>(to: &mut LeavesOf<A>, at: usize, sums: [u64; 4], (min, max): (u32, u32)) {
-    to.bytes[at] = to.bytes[at].saturating_add(sums[0]);
-    to.packets[at] = to.packets[at].saturating_add(sums[1]);
-    to.flows[at] = to.flows[at].saturating_add(sums[2]);
-    if let Sampling::ByLeaf {
-        raw_bytes,
-        min_rate,
-        max_rate,
-    } = &mut to.sampling
-    {
-        raw_bytes[at] = raw_bytes[at].saturating_add(sums[3]);
-        min_rate[at] = min_rate[at].min(min);
-        max_rate[at] = max_rate[at].max(max);
     }
 }
 
@@ -169,38 +38,76 @@ pub(super) fn fitting_length<A: AddrBits>(addr: &[A], from: u8, max: usize) -> u
     fits
 }
 
-/// Cuts every address to its first `length` bits and adds up what then is one.
+/// Cuts every address to its first `length` bits and adds up what then is one. Gives the memory of
+/// the rows saved back.
 pub(super) fn fold<A: AddrBits>(leaves: &mut LeavesOf<A>, length: u8) {
-    let mut rows = 0;
+    let total: u128 = leaves.bytes.iter().copied().map(u128::from).sum();
+    if total >= u128::from(u64::MAX) {
+        spell_out(leaves);
+    }
+    // Invariant: rows[0..n] are done, and n is at most the row that is read.
+    let mut n = 0;
     for i in 0..leaves.addr.len() {
         let addr = leaves.addr[i].truncate(length);
-        if rows > 0 && leaves.addr[rows - 1] == addr {
-            let (raw, min, max) = rates(leaves, i);
-            let sums = [leaves.bytes[i], leaves.packets[i], leaves.flows[i], raw];
-            add_row(leaves, rows - 1, sums, (min, max));
-            continue;
+        if n > 0 && leaves.addr[n - 1] == addr {
+            add_row(leaves, n - 1, i);
+        } else {
+            move_row(leaves, n, i);
+            leaves.addr[n] = addr;
+            n += 1;
         }
-        leaves.addr[rows] = addr;
-        leaves.bytes[rows] = leaves.bytes[i];
-        leaves.packets[rows] = leaves.packets[i];
-        leaves.flows[rows] = leaves.flows[i];
-        if let Sampling::ByLeaf {
-            raw_bytes,
-            min_rate,
-            max_rate,
-        } = &mut leaves.sampling
-        {
-            raw_bytes[rows] = raw_bytes[i];
-            min_rate[rows] = min_rate[i];
-            max_rate[rows] = max_rate[i];
-        }
-        rows += 1;
     }
-    shrink(leaves, rows);
+    shrink(leaves, n);
+    leaves.normalise();
+}
+
+/// A sum that reached the limit no longer tells its raw bytes: only columns can hold them.
+fn spell_out<A>(leaves: &mut LeavesOf<A>) {
+    if let Sampling::Uniform(rate) = leaves.sampling {
+        let rows = leaves.addr.len();
+        leaves.sampling = Sampling::ByLeaf {
+            raw_bytes: (0..rows).map(|i| rates(leaves, i).0).collect(),
+            min_rate: vec![rate; rows],
+            max_rate: vec![rate; rows],
+        };
+    }
+}
+
+fn add_row<A>(leaves: &mut LeavesOf<A>, to: usize, from: usize) {
+    let add = |column: &mut [u64]| column[to] = column[to].saturating_add(column[from]);
+    add(&mut leaves.bytes);
+    add(&mut leaves.packets);
+    add(&mut leaves.flows);
+    if let Sampling::ByLeaf {
+        raw_bytes,
+        min_rate,
+        max_rate,
+    } = &mut leaves.sampling
+    {
+        add(raw_bytes);
+        min_rate[to] = min_rate[to].min(min_rate[from]);
+        max_rate[to] = max_rate[to].max(max_rate[from]);
+    }
+}
+
+fn move_row<A>(leaves: &mut LeavesOf<A>, to: usize, from: usize) {
+    leaves.bytes[to] = leaves.bytes[from];
+    leaves.packets[to] = leaves.packets[from];
+    leaves.flows[to] = leaves.flows[from];
+    if let Sampling::ByLeaf {
+        raw_bytes,
+        min_rate,
+        max_rate,
+    } = &mut leaves.sampling
+    {
+        raw_bytes[to] = raw_bytes[from];
+        min_rate[to] = min_rate[from];
+        max_rate[to] = max_rate[from];
+    }
 }
 
 /// Keeps the first `rows` rows and gives the rest of the memory back.
-fn shrink<A>(leaves: &mut LeavesOf<A>, rows: usize) {
+pub(super) fn shrink<A>(leaves: &mut LeavesOf<A>, rows: usize) {
     fn cut<T>(column: &mut Vec<T>, rows: usize) {
         column.truncate(rows);
         column.shrink_to_fit();

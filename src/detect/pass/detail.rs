@@ -204,7 +204,7 @@ impl<'a, A: AddrBits> Family<'a, A> {
     }
 }
 
-fn sums<A>(leaves: &LeavesOf<A>, range: Range<usize>) -> Sums {
+pub(super) fn sums<A>(leaves: &LeavesOf<A>, range: Range<usize>) -> Sums {
     let sum = |column: &[u64]| column[range.clone()].iter().copied().map(u128::from).sum();
     Sums {
         bytes: sum(&leaves.bytes),

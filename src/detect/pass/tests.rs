@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::model::outcome;
 use super::*;
-use crate::detect::columns::{empty, fitting_length, fold};
+use crate::detect::columns::{fitting_length, fold};
 use crate::net::{Addr, AddrBits};
 use crate::partial::Sampling;
 use crate::rule::Metric;
@@ -26,7 +26,7 @@ fn limit(metric: Metric, by_length: impl Fn(Family, u8) -> u128) -> Limit {
 }
 
 fn bytes_only(rows: &[(&str, u64)]) -> LeavesOf<u32> {
-    let mut leaves = empty();
+    let mut leaves = LeavesOf::empty();
     for (addr, bytes) in rows {
         let addr: std::net::Ipv4Addr = addr.parse().expect("an address");
         leaves.addr.push(addr.to_bits());
@@ -62,7 +62,7 @@ fn example(mode: Mode) -> Outcome {
         scope: None,
         max_alerts: 100,
     };
-    let none = empty();
+    let none = LeavesOf::empty();
     let v4 = Input {
         leaves: &leaves,
         resolution: 32,
