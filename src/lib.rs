@@ -11,4 +11,5 @@ pub mod rule;
 pub mod schema;
 pub mod telemetry;
 pub mod time;
+pub mod units;
 pub mod window;
