@@ -1,0 +1,4 @@
+//! Contracts with the world outside: what is committed is what the code does.
+
+mod compat;
+mod schemas;
