@@ -2,6 +2,7 @@
 pub mod alert;
 pub mod config;
 pub mod count;
+pub mod demo;
 pub mod detect;
 pub mod flow;
 pub mod kafka;
