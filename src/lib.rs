@@ -14,4 +14,5 @@ pub mod schema;
 pub mod stage;
 pub mod telemetry;
 pub mod time;
+pub mod units;
 pub mod window;
