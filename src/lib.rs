@@ -2,13 +2,16 @@
 pub mod alert;
 pub mod config;
 pub mod count;
+pub mod demo;
 pub mod detect;
 pub mod flow;
+pub mod kafka;
 pub mod net;
 pub mod partial;
 pub mod proto;
 pub mod rule;
 pub mod schema;
+pub mod stage;
 pub mod telemetry;
 pub mod time;
 pub mod units;

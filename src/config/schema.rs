@@ -1,0 +1,13 @@
+//! The JSON Schema of the configuration file.
+
+use schemars::Schema;
+use schemars::generate::SchemaSettings;
+
+use super::file::FileConfig;
+
+/// The schema of the configuration file, JSON Schema 2020-12, from the serde form of every key.
+pub fn schema() -> Schema {
+    SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<FileConfig>()
+}
