@@ -20,7 +20,8 @@ use super::shape::join;
 use crate::flow::{
     DirectionDefault, ExporterSampling, FormatName, SamplingConfig, SamplingDefault, SamplingMode,
 };
-use crate::net::{Addr, Prefix};
+use crate::net::Prefix;
+use crate::rule::parse_prefix;
 use crate::time::Timestamp;
 use crate::units::{format_duration, parse_duration};
 use crate::window::{EventTime, TimeConfig};
@@ -213,7 +214,7 @@ impl Checker<'_> {
         let mut exporters: Vec<(Prefix, ExporterSampling)> = Vec::new();
         for (key, entry) in &section.exporters {
             let path = join("sampling.exporters", key);
-            match prefix(key) {
+            match parse_prefix(key) {
                 Ok(prefix) if exporters.iter().any(|(p, _)| *p == prefix) => {
                     self.exporter_error(
                         key,
@@ -361,25 +362,6 @@ fn sampling_default(text: &str) -> Result<SamplingDefault, String> {
                 ))
             }
         },
-    }
-}
-
-/// An address or a prefix without host bits.
-pub(super) fn prefix(text: &str) -> Result<Prefix, String> {
-    if let Ok(ip) = text.parse::<std::net::IpAddr>() {
-        let addr = Addr::from_ip(ip);
-        return Ok(Prefix::new(addr, addr.family().bits()));
-    }
-    match text.parse::<ipnet::IpNet>() {
-        Ok(net) if net.trunc() == net => Ok(Prefix::from(net)),
-        Ok(net) => Err(format!(
-            "`{text}` has bits after its length (did you mean `{}`?); valid is an address, or a prefix without host bits",
-            net.trunc()
-        )),
-        Err(_) => Err(format!(
-            "`{}` is no address or prefix; valid is such as `192.0.2.1`, `192.0.2.0/24` or `2001:db8::/32`",
-            shortened(text)
-        )),
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::rule::RuleConfig;
+use crate::rule::RuleConfig;
 use crate::units::Scalar;
 
 /// What `input.start` may be.

@@ -174,6 +174,17 @@ pub(super) fn read_document(path: &Path, issues: &mut Issues) -> Option<Value> {
         .ok()
 }
 
+/// A file's text, or why there is none.
+pub(super) fn read_text(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| {
+        format!(
+            "file {} cannot be read: {}",
+            path.display(),
+            io_reason(&error)
+        )
+    })
+}
+
 /// The error's kind in words, without the number that the system has for it.
 pub(super) fn io_reason(error: &std::io::Error) -> String {
     let text = error.to_string();

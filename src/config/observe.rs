@@ -1,18 +1,33 @@
-//! `input.observe` as a condition that every rule's filter gets.
+//! `input.observe` as a filter that every rule's filter has to hold together with.
 
-use super::check::prefix;
 use super::error::Issues;
 use super::file::ObserveSection;
 use super::layer::Tree;
 use super::shape::join;
+use crate::net::Prefix;
+use crate::rule::{Filter, Sets, parse_prefix};
 
-/// The filter text for where flows are counted; `None` if it is everywhere. Checks the addresses; that
-/// a set exists is checked with the filter.
-pub(super) fn condition(
+/// The filter for where flows are counted; `None` if that is everywhere.
+pub(super) fn filter(
     section: &ObserveSection,
+    sets: &Sets,
     tree: &Tree,
     issues: &mut Issues,
-) -> Option<String> {
+) -> Option<Filter> {
+    let condition = condition(section, tree, issues)?;
+    // The addresses are checked, so what is left to be wrong is a set.
+    Filter::compile(&condition, sets)
+        .map_err(|errors| {
+            let origin = tree.origin(&["input", "observe", "exporters"]);
+            for error in errors {
+                issues.error(&origin, "input.observe.exporters", error.to_string());
+            }
+        })
+        .ok()
+}
+
+/// The same as CEL text.
+fn condition(section: &ObserveSection, tree: &Tree, issues: &mut Issues) -> Option<String> {
     let mut parts = Vec::new();
     let mut prefixes = Vec::new();
     let mut anywhere = Vec::new();
@@ -21,7 +36,7 @@ pub(super) fn condition(
             anywhere.push(format!("exporter in {text}"));
             continue;
         }
-        match prefix(text) {
+        match parse_prefix(text) {
             Ok(p) => prefixes.push(format!("\"{p}\"")),
             Err(problem) => {
                 let origin = tree.origin(&["input", "observe", "exporters"]);
@@ -39,11 +54,11 @@ pub(super) fn condition(
     if !anywhere.is_empty() {
         parts.push(format!("({})", anywhere.join(" || ")));
     }
-    let mut named: Vec<(crate::net::Prefix, &str)> = Vec::new();
+    let mut named: Vec<(Prefix, &str)> = Vec::new();
     for (key, indexes) in &section.interfaces {
         let origin = tree.origin(&["input", "observe", "interfaces", key]);
         let path = join("input.observe.interfaces", key);
-        let p = match prefix(key) {
+        let p = match parse_prefix(key) {
             Ok(p) => p,
             Err(problem) => {
                 issues.error(origin, path, problem);
@@ -72,7 +87,7 @@ pub(super) fn condition(
     (!parts.is_empty()).then(|| parts.join(" && "))
 }
 
-fn interface_condition(exporter: crate::net::Prefix, indexes: &[u32]) -> String {
+fn interface_condition(exporter: Prefix, indexes: &[u32]) -> String {
     let list: Vec<String> = indexes.iter().map(u32::to_string).collect();
     let list = list.join(", ");
     format!(
