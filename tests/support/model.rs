@@ -179,6 +179,37 @@ type Leaves = BTreeMap<Leaf, Volume>;
 
 /// Runs each partition's records through the rules and looks at every window that is closed in all.
 pub(crate) fn run(rules: &[Rule], partitions: usize, records: &[Record]) -> Outcome {
+    let closed = stream_times(partitions, records).into_iter().min();
+    run_to(
+        closed.expect("there are partitions"),
+        rules,
+        partitions,
+        records,
+    )
+}
+
+/// The stream time of each partition after all records.
+fn stream_times(partitions: usize, records: &[Record]) -> Vec<i64> {
+    let mut times = vec![i64::MIN; partitions];
+    for record in records {
+        let at = match &record.content {
+            Content::Flow(flow) => flow.received,
+            Content::NotIp { received } => *received,
+            Content::Undecodable => continue,
+        };
+        let time = &mut times[record.out.partition as usize];
+        *time = (*time).max(at);
+    }
+    times
+}
+
+/// The same for every window that ends a grace or more before `closed`.
+pub(crate) fn run_to(
+    closed: i64,
+    rules: &[Rule],
+    partitions: usize,
+    records: &[Record],
+) -> Outcome {
     let mut sums: BTreeMap<(usize, i64), (Leaves, u64)> = BTreeMap::new();
     let mut stream_times = vec![i64::MIN; partitions];
     let mut outcome = Outcome::default();
@@ -201,10 +232,6 @@ pub(crate) fn run(rules: &[Rule], partitions: usize, records: &[Record]) -> Outc
             }
         }
     }
-    let closed = stream_times
-        .into_iter()
-        .min()
-        .expect("there are partitions");
     for ((index, start), (leaves, late_flows)) in sums {
         let rule = &rules[index];
         if start + rule.interval_ms + rule.grace_ms <= closed {
