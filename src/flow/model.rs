@@ -123,6 +123,18 @@ pub struct Flow<'a> {
     pub note: &'a [u8],
 }
 
+impl Flow<'_> {
+    /// Whether the Ethernet type leaves room for an IP flow: it is IPv4, IPv6, not said, or only a
+    /// wrapping (VLAN tags, MPLS, `PPPoE`) around something else. A flow for which this is false, or whose
+    /// key address is `None`, is not IP.
+    pub const fn may_be_ip(&self) -> bool {
+        matches!(
+            self.etype,
+            0 | 0x0800 | 0x86dd | 0x8100 | 0x88a8 | 0x8847 | 0x8848 | 0x8864
+        )
+    }
+}
+
 macro_rules! fields {
     ($($variant:ident $name:literal $doc:literal),* $(,)?) => {
         /// A field of [`Flow`], under the name that filters use.
@@ -215,6 +227,17 @@ impl FieldSet {
     /// Whether `field` is in it.
     pub const fn contains(self, field: Field) -> bool {
         self.0 & (1 << field as u8) != 0
+    }
+
+    /// Whether the two have a field in common.
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// What is in this one and not in `other`.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Its fields, in table order.

@@ -1,0 +1,334 @@
+//! Protobuf's wire format: tags, varints, lengths, groups. Knows no field.
+//!
+//! Accepts and refuses what Go's `protowire` does, which all known producers write with: ten bytes
+//! to a varint, field numbers from 1 to 2^29−1, groups that end with their own number.
+
+use std::fmt;
+
+/// The largest field number.
+const MAX_NUMBER: u64 = (1 << 29) - 1;
+
+/// Groups may nest this deep. No flow schema has any, so this only bounds the work on junk.
+const MAX_DEPTH: usize = 32;
+
+/// The top bit of each byte: set in all bytes of a varint but the last.
+const CONTINUES: u64 = 0x8080_8080_8080_8080;
+
+/// Why bytes are not a protobuf message, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed {
+    pub(super) what: What,
+    /// Offset of the first byte that does not fit.
+    pub(super) at: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// A value reaches past the end.
+    Truncated,
+    /// A varint of more than 64 bits.
+    Varint,
+    /// A field number of 0 or above 2^29−1.
+    Number,
+    /// A wire type of 6 or 7.
+    WireType,
+    /// A group that ends without a beginning, or is nested too deep.
+    Group,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.what {
+            What::Truncated => "the value reaches past the end",
+            What::Varint => "the varint has more than 64 bits",
+            What::Number => "the field number is not between 1 and 2^29-1",
+            What::WireType => "the wire type does not exist",
+            What::Group => "the group does not match",
+        };
+        write!(f, "{what}, at byte {}", self.at)
+    }
+}
+
+/// One field's value. What no flow field uses is skipped whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Value<'a> {
+    Varint(u64),
+    Bytes(&'a [u8]),
+    /// Four or eight fixed bytes, or a group.
+    Skipped,
+}
+
+/// Walks one message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// What has not been read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// The next field, or `None` at the end.
+    #[inline]
+    pub(super) fn field(&mut self) -> Result<Option<(u32, Value<'a>)>, Malformed> {
+        if self.at == self.bytes.len() {
+            return Ok(None);
+        }
+        let start = self.at;
+        let (number, wire) = self.tag()?;
+        let value = match wire {
+            0 => Value::Varint(self.varint()?),
+            2 => Value::Bytes(self.counted()?),
+            _ => {
+                self.skip_rare(number, wire, start)?;
+                Value::Skipped
+            }
+        };
+        Ok(Some((number, value)))
+    }
+
+    #[inline]
+    fn tag(&mut self) -> Result<(u32, u8), Malformed> {
+        let start = self.at;
+        let tag = self.varint()?;
+        let number = tag >> 3;
+        if number == 0 || number > MAX_NUMBER {
+            return Err(malformed(What::Number, start));
+        }
+        Ok((number as u32, (tag & 7) as u8))
+    }
+
+    /// A varint of up to ten bytes.
+    #[inline]
+    pub(super) fn varint(&mut self) -> Result<u64, Malformed> {
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    /// Eight bytes at once: a loop would mispredict its end on every counter and port.
+    #[inline]
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
+        if let Some(chunk) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+            let word = u64::from_le_bytes(*chunk);
+            let stops = !word & CONTINUES;
+            if stops != 0 {
+                self.at += stops.trailing_zeros() as usize / 8 + 1;
+                return Ok(squeeze(word & (stops ^ (stops - 1))));
+            }
+        }
+        self.any_varint()
+    }
+
+    /// The form for the last bytes of a record and for nine and ten bytes.
+    #[cold]
+    fn any_varint(&mut self) -> Result<u64, Malformed> {
+        let mut value = 0;
+        for i in 0..10 {
+            let Some(&byte) = self.bytes.get(self.at + i) else {
+                return Err(malformed(What::Truncated, self.bytes.len()));
+            };
+            if i == 9 && byte > 1 {
+                break;
+            }
+            value |= u64::from(byte & 0x7f) << (7 * i);
+            if byte < 0x80 {
+                self.at += i + 1;
+                return Ok(value);
+            }
+        }
+        Err(malformed(What::Varint, self.at))
+    }
+
+    /// A length and that many bytes.
+    #[inline]
+    fn counted(&mut self) -> Result<&'a [u8], Malformed> {
+        let start = self.at;
+        let length = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
+        match self.rest().get(..length) {
+            Some(bytes) => {
+                self.at += length;
+                Ok(bytes)
+            }
+            None => Err(malformed(What::Truncated, start)),
+        }
+    }
+
+    fn skip(&mut self, count: usize) -> Result<(), Malformed> {
+        if self.bytes.len() - self.at < count {
+            return Err(malformed(What::Truncated, self.at));
+        }
+        self.at += count;
+        Ok(())
+    }
+
+    /// Wire types that no flow field has.
+    #[cold]
+    fn skip_rare(&mut self, number: u32, wire: u8, start: usize) -> Result<(), Malformed> {
+        match wire {
+            1 => self.skip(8),
+            5 => self.skip(4),
+            3 => self.skip_group(number, start),
+            4 => Err(malformed(What::Group, start)),
+            _ => Err(malformed(What::WireType, start)),
+        }
+    }
+
+    fn skip_group(&mut self, number: u32, start: usize) -> Result<(), Malformed> {
+        let mut open = [0; MAX_DEPTH];
+        open[0] = number;
+        let mut depth = 1;
+        while depth > 0 {
+            let at = self.at;
+            let (number, wire) = self.tag()?;
+            match wire {
+                0 => drop(self.varint()?),
+                1 => self.skip(8)?,
+                2 => drop(self.counted()?),
+                5 => self.skip(4)?,
+                3 if depth < MAX_DEPTH => {
+                    open[depth] = number;
+                    depth += 1;
+                }
+                4 if open[depth - 1] == number => depth -= 1,
+                3 | 4 => return Err(malformed(What::Group, start)),
+                _ => return Err(malformed(What::WireType, at)),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cold]
+const fn malformed(what: What, at: usize) -> Malformed {
+    Malformed { what, at }
+}
+
+/// Closes the gaps of the continuation bits: eight groups of 7 bits become one number of 56.
+#[inline]
+const fn squeeze(word: u64) -> u64 {
+    let w = word & !CONTINUES;
+    let w = (w & 0x007f_007f_007f_007f) | ((w & 0x7f00_7f00_7f00_7f00) >> 1);
+    let w = (w & 0x0000_3fff_0000_3fff) | ((w & 0x3fff_0000_3fff_0000) >> 2);
+    (w & 0x0fff_ffff) | ((w & 0x0fff_ffff_0000_0000) >> 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(bytes: &[u8]) -> Result<Vec<(u32, Value<'_>)>, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let mut fields = Vec::new();
+        while let Some(field) = reader.field()? {
+            fields.push(field);
+        }
+        Ok(fields)
+    }
+
+    fn varint(mut value: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+        bytes
+    }
+
+    #[test]
+    fn varints_of_every_length_read_the_same_with_and_without_bytes_behind_them() {
+        for bits in 0..64 {
+            for value in [1u64 << bits, (1 << bits) - 1, u64::MAX >> bits] {
+                let mut bytes = varint(value);
+                let length = bytes.len();
+                assert_eq!(Reader::new(&bytes).varint(), Ok(value));
+                bytes.extend([0xff; 16]);
+                let mut reader = Reader::new(&bytes);
+                assert_eq!(reader.varint(), Ok(value), "{value:#x} before other bytes");
+                assert_eq!(reader.at, length);
+            }
+        }
+    }
+
+    #[test]
+    fn varint_of_eleven_bytes_or_65_bits_is_refused() {
+        let mut eleven = vec![0x08];
+        eleven.extend([0x80; 10]);
+        eleven.push(0x01);
+        let mut bits65 = vec![0x08];
+        bits65.extend([0xff; 9]);
+        bits65.push(0x02);
+        for bytes in [eleven, bits65] {
+            let refused = fields(&bytes).unwrap_err();
+            assert_eq!((refused.what, refused.at), (What::Varint, 1));
+        }
+        let mut ten = vec![0x08];
+        ten.extend([0xff; 9]);
+        ten.push(0x01);
+        assert_eq!(fields(&ten), Ok(vec![(1, Value::Varint(u64::MAX))]));
+    }
+
+    #[test]
+    fn nested_groups_are_skipped_and_the_next_field_is_read() {
+        // Field 3 as a group that holds a varint, a group with fixed values, and text.
+        let bytes = [
+            0x1b, 0x08, 0x01, 0x23, 0x0d, 1, 2, 3, 4, 0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x24, 0x12, 1,
+            b'x', 0x1c, 0x48, 0x05,
+        ];
+        assert_eq!(
+            fields(&bytes),
+            Ok(vec![(3, Value::Skipped), (9, Value::Varint(5))])
+        );
+    }
+
+    #[test]
+    fn groups_that_do_not_match_are_refused() {
+        let group = |bytes: &[u8]| fields(bytes).unwrap_err().what;
+        assert_eq!(group(&[0x1c]), What::Group, "an end without a beginning");
+        assert_eq!(group(&[0x1b, 0x24]), What::Group, "the end of another");
+        assert_eq!(group(&[0x1b, 0x08]), What::Truncated, "no end");
+        assert_eq!(group(&[0x1b; 200]), What::Group, "nested too deep");
+        assert_eq!(group(&[0x1b, 0x1e]), What::WireType, "wire type 6 inside");
+    }
+
+    #[test]
+    fn field_number_zero_and_missing_wire_types_are_refused() {
+        assert_eq!(fields(&[0x00, 0x01]).unwrap_err().what, What::Number);
+        assert_eq!(
+            fields(&[0xf8, 0xff, 0xff, 0xff, 0x7f, 0x01])
+                .unwrap_err()
+                .what,
+            What::Number
+        );
+        assert_eq!(fields(&[0x0e]).unwrap_err().what, What::WireType);
+        assert_eq!(fields(&[0x0f]).unwrap_err().what, What::WireType);
+    }
+
+    #[test]
+    fn values_past_the_end_are_refused() {
+        for bytes in [
+            &[0x08][..],
+            &[0x0a, 0x02, 0x01],
+            &[0x0d, 1, 2, 3],
+            &[0x09, 1, 2, 3, 4, 5, 6, 7],
+            &[
+                0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01,
+            ],
+            &[0x88],
+        ] {
+            assert_eq!(fields(bytes).unwrap_err().what, What::Truncated);
+        }
+    }
+}
