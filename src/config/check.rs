@@ -8,8 +8,8 @@ use super::env;
 use super::error::{Issues, closest};
 use super::file::{
     DirectionText, DurationText, EventTimeText, ExporterSection, FileConfig, FormatText,
-    InputSection, LISTEN, LogFormatText, OnGapText, OutputFormatText, START, SamplingModeText,
-    SamplingSection, TimeSection,
+    InputSection, LISTEN, LogFormatText, OnGapText, OutputFormatText, RATE, START,
+    SamplingModeText, SamplingSection, TimeSection,
 };
 use super::layer::{Tree, shortened};
 use super::model::{
@@ -20,7 +20,8 @@ use super::shape::join;
 use crate::flow::{
     DirectionDefault, ExporterSampling, FormatName, SamplingConfig, SamplingDefault, SamplingMode,
 };
-use crate::net::{Addr, Prefix};
+use crate::net::Prefix;
+use crate::rule::parse_prefix;
 use crate::time::Timestamp;
 use crate::units::{format_duration, parse_duration};
 use crate::window::{EventTime, TimeConfig};
@@ -213,7 +214,7 @@ impl Checker<'_> {
         let mut exporters: Vec<(Prefix, ExporterSampling)> = Vec::new();
         for (key, entry) in &section.exporters {
             let path = join("sampling.exporters", key);
-            match prefix(key) {
+            match parse_prefix(key) {
                 Ok(prefix) if exporters.iter().any(|(p, _)| *p == prefix) => {
                     self.exporter_error(
                         key,
@@ -354,32 +355,9 @@ fn sampling_default(text: &str) -> Result<SamplingDefault, String> {
             _ => {
                 let hint = closest(text, ["unknown", "reject"])
                     .map_or_else(String::new, |w| format!(" (did you mean `{w}`?)"));
-                Err(format!(
-                    "is `{}`{hint}; valid is `unknown`, `reject`, or a rate N (1 in N) from 1 to {}",
-                    shortened(text),
-                    u32::MAX
-                ))
+                Err(format!("is `{}`{hint}; valid is {RATE}", shortened(text)))
             }
         },
-    }
-}
-
-/// An address or a prefix without host bits.
-pub(super) fn prefix(text: &str) -> Result<Prefix, String> {
-    if let Ok(ip) = text.parse::<std::net::IpAddr>() {
-        let addr = Addr::from_ip(ip);
-        return Ok(Prefix::new(addr, addr.family().bits()));
-    }
-    match text.parse::<ipnet::IpNet>() {
-        Ok(net) if net.trunc() == net => Ok(Prefix::from(net)),
-        Ok(net) => Err(format!(
-            "`{text}` has bits after its length (did you mean `{}`?); valid is an address, or a prefix without host bits",
-            net.trunc()
-        )),
-        Err(_) => Err(format!(
-            "`{}` is no address or prefix; valid is such as `192.0.2.1`, `192.0.2.0/24` or `2001:db8::/32`",
-            shortened(text)
-        )),
     }
 }
 

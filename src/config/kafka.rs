@@ -9,7 +9,7 @@ use config::{Map, Value, ValueKind};
 
 use super::error::{Issues, listed, suggestion};
 use super::file::{FileReference, KafkaValue};
-use super::layer::{Tree, io_reason, shortened};
+use super::layer::{Tree, read_text, shortened};
 use super::owned::{self, Owned};
 use super::properties::{self, Accepts};
 
@@ -186,13 +186,7 @@ pub(super) fn check(
 
 fn read_reference(reference: &FileReference, folder: &Path) -> Result<String, String> {
     let path = folder.join(&reference.file);
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        format!(
-            "file {} cannot be read: {}",
-            path.display(),
-            io_reason(&error)
-        )
-    })?;
+    let text = read_text(&path)?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {

@@ -23,9 +23,9 @@ mod model;
 mod observe;
 mod owned;
 mod properties;
-mod rule;
 mod rules;
 mod schema;
+mod sets;
 mod shape;
 mod warn;
 
@@ -36,7 +36,7 @@ use ::config::{Value, ValueKind};
 use self::check::Checker;
 use self::error::Issues;
 use self::layer::Tree;
-use self::rules::Located;
+use self::rules::{Compiler, Located};
 use self::shape::Shape;
 
 pub use env::PREFIX;
@@ -48,7 +48,6 @@ pub use model::{
     OutputConfig, OutputFormat, TelemetryConfig,
 };
 pub use properties::{AppliesTo, applies_to, names as property_names};
-pub use rule::RuleConfig;
 pub use schema::schema;
 
 /// A configuration that is valid.
@@ -78,8 +77,8 @@ pub fn load(
     overrides: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Loaded, ConfigErrors> {
     let mut issues = Issues::default();
-    let schema = schema::schema().to_value();
-    let shape = Shape::new(&schema);
+    let schema = schema::value();
+    let shape = Shape::new(schema);
     let mut layers: Vec<_> = paths
         .iter()
         .map(|path| layer::read_file(path, &mut issues))
@@ -103,7 +102,7 @@ pub fn load(
         &mut issues,
     );
     let shaped = issues.is_clean();
-    let rules = rules::read_all(&tree, inline, &schema, &mut issues);
+    let rules = rules::read_all(&tree, inline, schema, &mut issues);
     if !shaped {
         return Err(fail(issues));
     }
@@ -123,24 +122,27 @@ pub fn load(
     })
 }
 
-fn check_all(file: &FileConfig, tree: &Tree, rules: &[Located], issues: &mut Issues) -> Config {
+fn check_all(file: &FileConfig, tree: &Tree, located: &[Located], issues: &mut Issues) -> Config {
     let kafka = kafka::check(&file.kafka, tree, issues);
-    let observed = observe::condition(&file.input.observe, tree, issues);
-    if rules.is_empty() && issues.is_clean() {
+    if located.is_empty() && issues.is_clean() {
         check::no_rules(tree, issues);
     }
+    let sets = sets::read(&file.sets, tree, issues);
+    let observe = observe::filter(&file.input.observe, &sets, tree, issues);
     let (internal, dead_letters) = check::counts(file);
     let mut checker = Checker { tree, issues };
     checker.name("application_id", &file.application_id);
     if let Some(instance) = &file.instance_id {
         checker.name("instance_id", instance);
     }
-    let config = Config {
+    let time = checker.time(&file.time);
+    let sampling = checker.sampling(&file.sampling);
+    let mut config = Config {
         application_id: file.application_id.clone(),
         instance_id: file.instance_id.clone(),
         input: checker.input(&file.input),
-        time: checker.time(&file.time),
-        sampling: checker.sampling(&file.sampling),
+        time,
+        sampling: sampling.clone(),
         flush_interval: checker.flush_interval(&file.flush_interval),
         output: checker.output(file),
         internal,
@@ -150,8 +152,14 @@ fn check_all(file: &FileConfig, tree: &Tree, rules: &[Located], issues: &mut Iss
         telemetry: checker.telemetry(file),
         rules: Vec::new(),
     };
+    let observe = observe.unwrap_or_default();
+    sets::warn_unused(&file.sets, located, &file.input.observe, issues);
+    let mut compiler = Compiler::new(time.event_time, sampling, observe, sets);
+    for rule in located {
+        config.rules.extend(compiler.compile(rule, issues));
+    }
     if issues.is_clean() {
-        warn::about(&config, observed.is_some(), issues);
+        warn::about(&config, issues);
     }
     config
 }

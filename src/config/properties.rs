@@ -35,7 +35,6 @@ pub(super) enum Accepts {
 /// One property.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Property {
-    pub(super) name: &'static str,
     pub(super) applies_to: AppliesTo,
     pub(super) accepts: Accepts,
 }
@@ -43,9 +42,8 @@ pub(super) struct Property {
 /// The property called `name`.
 pub(super) fn find(name: &str) -> Option<Property> {
     let at = PROPERTIES.binary_search_by_key(&name, |row| row.0).ok()?;
-    let (name, applies_to, accepts) = PROPERTIES[at];
+    let (_, applies_to, accepts) = PROPERTIES[at];
     Some(Property {
-        name,
         applies_to,
         accepts,
     })

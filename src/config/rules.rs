@@ -1,4 +1,4 @@
-//! `rules`, `rule_files` and `sets`: finds the files, reads them, and compiles every rule.
+//! `rules` and `rule_files`: finds the files, reads them, and compiles every rule.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,12 @@ use config::{Value, ValueKind};
 use serde_json::Value as Json;
 
 use super::error::Issues;
-use super::file::FileConfig;
 use super::glob;
-use super::layer::{Tree, describe, read_document, to_json};
-use super::rule::RuleConfig;
+use super::layer::{Tree, describe, read_document, read_text, to_json};
 use super::shape::Shape;
+use crate::flow::SamplingConfig;
+use crate::rule::{self, Filter, Rule, RuleConfig, RuleContext, Sets};
+use crate::window::EventTime;
 
 /// The most rules of one configuration: what fits into the metadata of a committed offset.
 pub(super) const MAX_RULES: usize = 256;
@@ -157,7 +158,7 @@ fn check_names(rules: &[Located], issues: &mut Issues) {
                 let place = [first.origin.as_str(), first.path.as_str()].join(" ");
                 issues.error(
                     &located.origin,
-                    super::shape::join(&located.path, "name"),
+                    below(&located.path, "name"),
                     format!(
                         "is `{name}`, the name of the rule in {} too; valid is a name of its own",
                         place.trim_end()
@@ -222,20 +223,68 @@ fn shown_folder(folder: &Path) -> String {
     }
 }
 
-/// Warns about sets that no filter refers to.
-pub(super) fn unused_sets(file: &FileConfig, filters: &[String], issues: &mut Issues) {
-    for name in file.sets.keys() {
-        let reference = format!("sets.{name}");
-        let used = filters.iter().any(|text| mentions(text, &reference));
-        if !used {
-            issues.warn(reference, "no filter refers to this set");
-        }
+/// The path of `key`, itself a path, in the rule at `path`, which is empty for a rule in a file of its own.
+fn below(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
     }
 }
 
-/// Whether `text` holds `word`, not as the beginning of a longer name.
-fn mentions(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| {
-        !text[at + word.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-    })
+/// Compiles rules with the settings that all of them share.
+pub(super) struct Compiler(RuleContext);
+
+impl Compiler {
+    pub(super) fn new(
+        event_time: EventTime,
+        sampling: SamplingConfig,
+        observe: Filter,
+        sets: Sets,
+    ) -> Self {
+        Self(RuleContext {
+            event_time,
+            sampling,
+            observe,
+            sets,
+            files: BTreeMap::new(),
+        })
+    }
+
+    /// The compiled rule, and what is doubtful about it; `None` if anything is wrong.
+    pub(super) fn compile(&mut self, located: &Located, issues: &mut Issues) -> Option<Rule> {
+        self.0.files.clear();
+        if let Some(file) = located.rule.scope.as_ref().and_then(|scope| scope.file()) {
+            match read_text(&located.folder.join(file)) {
+                Ok(text) => {
+                    self.0.files.insert(file.clone(), text);
+                }
+                Err(problem) => {
+                    issues.error(&located.origin, below(&located.path, "scope.file"), problem);
+                    return None;
+                }
+            }
+        }
+        match rule::compile(&located.rule, &self.0) {
+            Ok(compiled) => {
+                for warning in rule::warnings(&compiled, self.0.event_time) {
+                    issues.warn(
+                        format!("rules[{}].{}", located.rule.name, warning.path),
+                        warning.message,
+                    );
+                }
+                Some(compiled)
+            }
+            Err(errors) => {
+                for error in errors {
+                    issues.error(
+                        &located.origin,
+                        below(&located.path, &error.path),
+                        error.message,
+                    );
+                }
+                None
+            }
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! The JSON Schema of the configuration file.
 
+use std::sync::LazyLock;
+
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
+use serde_json::Value;
 
 use super::file::FileConfig;
 
@@ -10,4 +13,10 @@ pub fn schema() -> Schema {
     SchemaSettings::draft2020_12()
         .into_generator()
         .into_root_schema_for::<FileConfig>()
+}
+
+/// The same as a value, made once.
+pub(super) fn value() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(|| schema().to_value());
+    &SCHEMA
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::error::Issues;
 use super::model::Config;
-use crate::flow::Field;
-use crate::rule::{Attribution, LatePolicy, Rule};
+use crate::rule::{Attribution, Rule};
 use crate::units::format_duration;
 use crate::window::EventTime;
 
@@ -14,11 +13,11 @@ const INACTIVE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long they hold a long flow back.
 const ACTIVE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Warns about combinations; `observed` says whether `input.observe` restricts anything.
-pub(super) fn about(config: &Config, observed: bool, issues: &mut Issues) {
+/// Warns about combinations. What a rule's own keys say together is up to [`crate::rule::warnings`].
+pub(super) fn about(config: &Config, issues: &mut Issues) {
     about_time(config, issues);
     for rule in &config.rules {
-        about_rule(rule, config, observed, issues);
+        about_rule(rule, config, issues);
     }
 }
 
@@ -43,59 +42,43 @@ fn about_time(config: &Config, issues: &mut Issues) {
     }
 }
 
-fn about_rule(rule: &Rule, config: &Config, observed: bool, issues: &mut Issues) {
+fn about_rule(rule: &Rule, config: &Config, issues: &mut Issues) {
     let path = |key: &str| format!("rules[{}].{key}", rule.name);
-    let (wanted, what) = match config.time.event_time {
-        EventTime::Received => (Duration::ZERO, ""),
-        EventTime::End => (INACTIVE_TIMEOUT, "inactive"),
-        EventTime::Start => (ACTIVE_TIMEOUT, "active"),
-    };
-    if rule.grace < wanted {
-        issues.warn(path("grace"), format!(
-            "{} does not fit this time.event_time: exporters hold a flow back for their {what} timeout, {} and more",
-            format_duration(rule.grace), format_duration(wanted)
-        ));
-    }
-    if config.time.event_time == EventTime::Received
-        && rule.late == LatePolicy::Drop
-        && rule.grace < config.flush_interval
-    {
+    let event_time = config.time.event_time;
+    if event_time == EventTime::Start && (INACTIVE_TIMEOUT..ACTIVE_TIMEOUT).contains(&rule.grace) {
         issues.warn(
-            path("late"),
-            "drops flows that a short grace makes late; oldest_open counts them",
+            path("grace"),
+            format!(
+                "{} does not fit time.event_time start: exporters hold a long flow back for their active timeout, {} and more",
+                format_duration(rule.grace),
+                format_duration(ACTIVE_TIMEOUT)
+            ),
         );
     }
     if rule.grace > rule.interval * 4 {
-        issues.warn(path("grace"), format!(
-            "{} is more than four intervals: every alert is that late, and that many windows stay in memory",
-            format_duration(rule.grace)
-        ));
+        issues.warn(
+            path("grace"),
+            format!(
+                "{} is more than four intervals: every alert is that late, and that many windows stay in memory",
+                format_duration(rule.grace)
+            ),
+        );
     }
     if config.flush_interval > rule.interval {
         issues.warn(
             "flush_interval",
             format!(
-                "{} is longer than the interval of rule `{}` ({}): alerts are late by as much",
+                "{} is longer than the interval of rule {} ({}): alerts are late by as much",
                 format_duration(config.flush_interval),
                 rule.name,
                 format_duration(rule.interval)
             ),
         );
     }
-    if rule.attribution == Attribution::Spread && config.time.event_time == EventTime::Start {
-        issues.warn(path("attribution"), "spread goes back from the event time by the flow's duration, and time.event_time is the start already");
-    }
-    let seen_at = [
-        Field::Direction,
-        Field::InIf,
-        Field::OutIf,
-        Field::Exporter,
-        Field::SrcIfName,
-        Field::SrcIfDesc,
-        Field::DstIfName,
-        Field::DstIfDesc,
-    ];
-    if !observed && !seen_at.iter().any(|f| rule.filter.fields().contains(*f)) {
-        issues.warn(path("filter"), "looks at neither direction nor interface nor exporter, and input.observe is empty: a flow that two routers export, or one router on both sides, counts twice");
+    if rule.attribution == Attribution::Spread && event_time == EventTime::Start {
+        issues.warn(
+            path("attribution"),
+            "spread goes back from the event time by the flow's duration, but time.event_time is its start",
+        );
     }
 }
