@@ -1,5 +1,6 @@
 //! hotprefix: exact prefix alerts out of a Kafka topic of network flows, exactly once.
 pub mod alert;
+pub mod cli;
 pub mod config;
 pub mod count;
 pub mod demo;

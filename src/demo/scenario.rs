@@ -30,12 +30,12 @@ const BACKGROUND_BITS: u64 = 200_000_000;
 const CARPET_BITS: u64 = 1_000_000_000;
 const HOST_BITS: u64 = 800_000_000;
 
-/// 198.18.0.0/16, set aside for benchmarks.
+/// `198.18.0.0/16`, set aside for benchmarks.
 const NETWORK: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
 const CARPET_TARGET: Ipv4Addr = Ipv4Addr::new(198, 18, 64, 0);
 const CARPET_LENGTH: u8 = 22;
 const HOST_TARGET: Ipv4Addr = Ipv4Addr::new(198, 18, 200, 7);
-/// 2001:db8::/32, set aside for documentation.
+/// `2001:db8::/32`, set aside for documentation.
 const NETWORK_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0);
 const EXPORTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
@@ -229,7 +229,7 @@ fn seen(flow: Flow, received: u64, random: &mut Random) -> Flow {
     }
 }
 
-/// SplitMix64: a sequence that is the same everywhere, for traffic that looks ordinary. Steele, Lea and
+/// `SplitMix64`: a sequence that is the same everywhere, for traffic that looks ordinary. Steele, Lea and
 /// Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 struct Random(u64);
 
