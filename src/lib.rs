@@ -9,4 +9,5 @@ pub mod partial;
 pub mod proto;
 pub mod rule;
 pub mod time;
+pub mod units;
 pub mod window;

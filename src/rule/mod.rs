@@ -3,21 +3,43 @@
 //! In: a rule as configured. Out: a compiled [`Rule`], or an error that names the key, the value and
 //! what would be valid. A compiled rule evaluates without allocation and cannot fail.
 
+mod compile;
+mod context;
 mod filter;
+mod fingerprint;
+mod lines;
 mod model;
+mod prefixes;
 mod scope;
+mod sets;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod thresholds;
+mod warn;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::Family;
+use crate::flow::{Field, FieldSet, Flow};
+use crate::net::{Addr, Family};
 
-pub use filter::Filter;
+pub use compile::compile;
+pub use context::{RuleContext, RuleError, RuleWarning};
+pub use filter::{Filter, FilterError};
+pub use lines::LineError;
 pub use model::{
     Attribution, Dimension, Fingerprint, KeySide, LatePolicy, LengthSet, Limit, Metric, Mode,
 };
-pub use scope::{Scope, ScopeEntry};
+pub use prefixes::{PrefixSet, PrefixTable, parse_prefix};
+pub use scope::{Scope, ScopeEntry, parse_scope_file};
+pub use sets::{NamedSet, SetItem, Sets, check_set_name};
+pub use settings::{
+    FileRef, LabelledPrefix, Lengths, ListOrFile, PrefixLengthConfig, RuleConfig, ScopeItem,
+    Threshold, ThresholdsConfig,
+};
+pub use warn::warnings;
 
 /// A compiled rule.
 #[derive(Clone, Debug)]
@@ -68,5 +90,45 @@ impl Rule {
             Family::V4 => &self.lengths_v4,
             Family::V6 => &self.lengths_v6,
         }
+    }
+
+    /// The address that the flow counts for; `None` if this rule does not select the flow.
+    #[inline]
+    pub fn select(&self, flow: &Flow<'_>) -> Option<Addr> {
+        let addr = match self.key {
+            KeySide::Dst => flow.dst_addr,
+            KeySide::Src => flow.src_addr,
+        }?;
+        let counted = self.lengths(addr.family()).count() > 0
+            && self.filter.matches(flow)
+            && self
+                .scope
+                .as_ref()
+                .is_none_or(|scope| scope.entry_index(addr).is_some());
+        counted.then_some(addr)
+    }
+
+    /// The fields that a decoder must fill in for this rule: those of the filter, the key address and
+    /// the volumes, and the flow's times where they spread it.
+    pub fn fields(&self) -> FieldSet {
+        let key = match self.key {
+            KeySide::Dst => Field::DstAddr,
+            KeySide::Src => Field::SrcAddr,
+        };
+        let always = self
+            .filter
+            .fields()
+            .with(key)
+            .with(Field::Bytes)
+            .with(Field::Packets);
+        match self.attribution {
+            Attribution::Arrival => always,
+            Attribution::Spread => always.with(Field::TimeStart).with(Field::TimeEnd),
+        }
+    }
+
+    /// The selection's and the decision's fingerprint in one: what an alert says.
+    pub fn fingerprint(&self) -> Fingerprint {
+        fingerprint::combined(self.selection, self.decision)
     }
 }

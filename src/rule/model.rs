@@ -2,10 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::net::Family;
 
 /// Which address of a flow is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum KeySide {
     /// The destination: who is hit.
     #[default]
@@ -15,7 +19,8 @@ pub enum KeySide {
 }
 
 /// Which prefixes over the threshold are reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Those with no reported prefix inside.
     #[default]
@@ -27,7 +32,8 @@ pub enum Mode {
 }
 
 /// What happens to a flow whose window is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum LatePolicy {
     /// It counts in the oldest window still open.
     OldestOpen,
@@ -36,7 +42,8 @@ pub enum LatePolicy {
 }
 
 /// Which windows a flow's bytes and packets count in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Attribution {
     /// The window of its event time.
     #[default]
@@ -113,6 +120,16 @@ impl Metric {
         )
     }
 
+    /// The volume per interval over which a threshold of `stated` is exceeded, see [`Limit`].
+    pub const fn volume_limit(self, stated: u64, interval_ms: u64) -> u128 {
+        let over_interval = stated as u128 * interval_ms as u128;
+        match self {
+            Self::Bytes | Self::Packets | Self::Flows => stated as u128,
+            Self::BitsPerSecond => over_interval / 8000,
+            Self::PacketsPerSecond | Self::FlowsPerSecond => over_interval / 1000,
+        }
+    }
+
     /// The value of this metric for a volume in [`Self::dimension`] over `interval_ms`, rounded down.
     pub const fn value(self, volume: u128, interval_ms: u64) -> u128 {
         match self {
@@ -129,7 +146,8 @@ impl Metric {
 ///
 /// `limit[length]` is in the metric's dimension, per interval: a volume is over the threshold when
 /// it is strictly greater. A rate threshold `r` becomes `floor(r × interval / unit)`, for which
-/// `volume > limit` says exactly `volume / interval > r`.
+/// `volume > limit` says exactly `volume / interval > r`. A length without a threshold has
+/// [`Limit::NO_LIMIT`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Limit {
     /// What the threshold was stated in.
@@ -145,12 +163,22 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// The volume at a length without a threshold: nothing is strictly greater.
+    pub const NO_LIMIT: u128 = u128::MAX;
+    /// What [`Self::stated`] gives at a length without a threshold.
+    pub const NOT_STATED: u64 = u64::MAX;
+
     /// The limits in volume per interval, by prefix length.
     pub fn volume(&self, family: Family) -> &[u128] {
         match family {
             Family::V4 => &self.volume_v4,
             Family::V6 => &self.volume_v6,
         }
+    }
+
+    /// Whether there is a threshold at this length.
+    pub fn is_set(&self, family: Family, length: u8) -> bool {
+        self.volume(family)[usize::from(length)] != Self::NO_LIMIT
     }
 
     /// The threshold as configured, in the metric's unit.
