@@ -1,7 +1,6 @@
 //! The structs of the configuration. Durations, sizes and rates are text with a unit (`60s`, `100MiB`);
 //! they are parsed when the file is read, so that what these structs hold is valid.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ pub struct Config {
     /// Dead letters.
     pub dead_letters: DeadLetterConfig,
     /// Handed to librdkafka, secrets resolved. Keys of the deny-list are refused.
-    pub kafka: BTreeMap<String, String>,
+    pub kafka: super::KafkaProperties,
     /// Health and metrics.
     pub http: HttpConfig,
     /// Logs.

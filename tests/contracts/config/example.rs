@@ -1,0 +1,160 @@
+//! `deploy/config.yaml`: the commented example.
+
+use std::path::Path;
+
+use hotprefix::config::{load, schema};
+use serde_json::Value;
+
+const EXAMPLE: &str = "deploy/config.yaml";
+
+fn text() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE))
+        .expect("the example is there")
+}
+
+#[test]
+fn the_example_is_valid_without_warnings() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE);
+    let loaded = load(&[path], [], []).expect("the example is valid");
+    assert_eq!(loaded.warnings, []);
+}
+
+/// With every commented-out key switched on, too.
+#[test]
+fn the_example_is_valid_with_every_optional_key() {
+    let on: String = text()
+        .lines()
+        .map(|line| switched_on(line) + "\n")
+        .collect();
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = dir.path().join("config.yaml");
+    for (name, content) in [
+        ("secrets/kafka-password", "x"),
+        ("sets/borders.txt", "192.0.2.1\n"),
+        ("scope.txt", "198.51.100.0/22 customer=example\n"),
+        (
+            "rules/more.yaml",
+            "name: more\nfilter: 'exporter in sets.borders'\nthresholds: {bytes: 1MiB}\n",
+        ),
+    ] {
+        let file = dir.path().join(name);
+        std::fs::create_dir_all(file.parent().expect("it has one"))
+            .expect("a folder can be made there");
+        std::fs::write(file, content).expect("a file can be written there");
+    }
+    std::fs::write(&path, &on).expect("a file can be written there");
+    if let Err(errors) = load(&[path], [], []) {
+        panic!("{errors}\n{on}");
+    }
+}
+
+/// `  #key: value` is a key that is off; a comment has a space after its `#`.
+fn switched_on(line: &str) -> String {
+    let trimmed = line.trim_start();
+    match trimmed.strip_prefix('#') {
+        Some(key) if !key.is_empty() && !key.starts_with(' ') => {
+            format!("{}{key}", &line[..line.len() - trimmed.len()])
+        }
+        _ => line.to_owned(),
+    }
+}
+
+#[test]
+fn the_example_names_every_key_of_the_schema() {
+    let on: String = text()
+        .lines()
+        .map(|line| switched_on(line) + "\n")
+        .collect();
+    let example: Value = serde_norway::from_str(&on).expect("the example is YAML");
+    let schema = schema().to_value();
+    let mut missing = Vec::new();
+    compare(&schema, &schema, Some(&example), "", &mut missing);
+    assert!(missing.is_empty(), "not in {EXAMPLE}: {missing:?}");
+}
+
+/// Lists the keys of `schema` that `example` has not.
+fn compare(
+    root: &Value,
+    schema: &Value,
+    example: Option<&Value>,
+    path: &str,
+    missing: &mut Vec<String>,
+) {
+    if let Some(pointer) = schema.get("$ref").and_then(Value::as_str) {
+        let target = root
+            .pointer(pointer.trim_start_matches('#'))
+            .expect("references resolve");
+        return compare(root, target, example, path, missing);
+    }
+    for branch in ["anyOf", "oneOf"]
+        .iter()
+        .filter_map(|b| schema.get(b)?.as_array())
+        .flatten()
+    {
+        // One example is of one form; only maps and lists have keys to name.
+        let is_ref = branch.get("$ref").is_some();
+        if is_ref && example.is_some_and(Value::is_object) {
+            compare(root, branch, example, path, missing);
+        }
+    }
+    if let Some(items) = schema.get("items") {
+        // All items together name the keys.
+        let all: Vec<&Value> = example
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .collect();
+        let mut merged = serde_json::Map::new();
+        for item in all.iter().filter_map(|v| v.as_object()) {
+            merged.extend(item.clone());
+        }
+        if !merged.is_empty() {
+            compare(root, items, Some(&Value::Object(merged)), path, missing);
+        }
+    }
+    for (key, inner) in schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        let below = format!("{path}.{key}");
+        match example.and_then(|e| e.get(key)) {
+            Some(value) => compare(root, inner, Some(value), &below, missing),
+            None => missing.push(below),
+        }
+    }
+    if let Some(rest) = schema.get("additionalProperties").filter(|s| s.is_object()) {
+        for value in example
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(|o| o.values())
+        {
+            compare(root, rest, Some(value), path, missing);
+        }
+    }
+}
+
+#[test]
+fn every_key_of_the_schema_is_documented() {
+    let schema = schema().to_value();
+    let defs = schema
+        .get("$defs")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(_, def)| def);
+    for object in std::iter::once(&schema).chain(defs) {
+        for (key, inner) in object
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            assert!(
+                inner.get("description").is_some(),
+                "{key} has no description"
+            );
+        }
+    }
+}

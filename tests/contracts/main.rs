@@ -1,0 +1,3 @@
+//! Contracts with the world outside: what is committed is what the code does.
+
+mod config;
