@@ -1,0 +1,81 @@
+//! What one transaction of count carries.
+
+use crate::net::Addr;
+use crate::partial::{
+    Fates, Marker, RuleProgress, SourceId, encode_delta, encode_marker, partition_of,
+};
+use crate::time::Timestamp;
+
+use super::dead_letter::DeadLetter;
+use super::exporters::ExporterIssues;
+use super::lane::LaneCounts;
+
+/// Everything since the flush before: to be committed as one, or not at all.
+#[derive(Debug)]
+pub struct Flush {
+    /// Whose.
+    pub source: SourceId,
+    /// The offset to commit.
+    pub next_offset: i64,
+    /// The metadata to commit with it.
+    pub metadata: String,
+    /// Records for the dead-letter topic, in order of offset.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Fates of exactly the records that this commits.
+    pub fates: Fates,
+    /// Exporters whose flows had to be corrected; `None` is no exporter, or one of too many.
+    pub exporters: Vec<(Option<Addr>, ExporterIssues)>,
+    /// Highest event time seen or advanced to.
+    pub stream_time: Option<Timestamp>,
+    /// Whether silence was confirmed.
+    pub idle: bool,
+    pub(super) complete_from: Timestamp,
+    pub(super) progress: Vec<RuleProgress>,
+    pub(super) counts: Vec<LaneCounts>,
+}
+
+/// One record for `<app>-partials`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedPartial {
+    /// Its partition.
+    pub partition: i32,
+    /// The rule's name, or the source.
+    pub key: Vec<u8>,
+    /// An encoded [`crate::partial::Partial`].
+    pub payload: Vec<u8>,
+}
+
+impl Flush {
+    /// Sorts and encodes: deltas first, then a marker for each of `partials_partitions`.
+    /// `topic_partitions` is how many partitions the source's topic has.
+    pub fn encode(self, partials_partitions: u32, topic_partitions: u32) -> Vec<EncodedPartial> {
+        let mut records = Vec::new();
+        for counts in self.counts {
+            let partition = partition_of(counts.rule(), partials_partitions);
+            let key = counts.rule().as_bytes().to_vec();
+            let chunks = counts.into_deltas().flat_map(|delta| encode_delta(&delta));
+            records.extend(chunks.map(|payload| EncodedPartial {
+                partition,
+                key: key.clone(),
+                payload,
+            }));
+        }
+        let key = self.source.to_string().into_bytes();
+        let payload = encode_marker(&Marker {
+            source: self.source,
+            next_offset: self.next_offset,
+            stream_time: self.stream_time,
+            idle: self.idle,
+            topic_partitions,
+            complete_from: self.complete_from,
+            rules: self.progress,
+            fates: self.fates,
+        });
+        records.extend((0..partials_partitions).map(|partition| EncodedPartial {
+            partition: partition as i32,
+            key: key.clone(),
+            payload: payload.clone(),
+        }));
+        records
+    }
+}

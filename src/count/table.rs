@@ -1,0 +1,344 @@
+//! The hot spot: from an address to its counts.
+//!
+//! Nearly always one exporter's rate holds for all flows of a table. So the table takes the first
+//! flow's rate for its own, and an entry does without rates and raw bytes, which follow from it: 24
+//! bytes for IPv4 and 40 for IPv6, key included. Flows of other rates go into a second, wider set
+//! of entries (40 and 56 bytes), and the two are merged when the table is flushed.
+//!
+//! Invariant: what a table gives does not depend on which rate came first.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use crate::net::AddrBits;
+use crate::partial::{LeavesOf, Sampling, merge_all};
+
+/// What one flow adds to one address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Amount {
+    /// Bytes, after sampling.
+    pub(super) bytes: u64,
+    /// Packets, after sampling.
+    pub(super) packets: u64,
+    /// Flow records.
+    pub(super) flows: u32,
+    /// Bytes before sampling.
+    pub(super) raw_bytes: u64,
+    /// Sampling rate; 0 when nobody said.
+    pub(super) rate: u32,
+}
+
+/// Addresses of 16 bytes at an alignment of 8, so that the entry has no hole.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, packed(8))]
+struct Packed<A>(A);
+
+/// Counts of one address.
+trait Row<A>: Copy {
+    fn new(addr: A, amount: &Amount) -> Self;
+    fn addr(&self) -> A;
+    /// Adds a flow's amount, or nothing and `false` when the row cannot hold the sum exactly.
+    fn add(&mut self, amount: &Amount) -> bool;
+    /// Bytes, packets, flows.
+    fn counts(&self) -> (u64, u64, u32);
+}
+
+/// Counts of flows whose raw bytes follow from the table's rate.
+#[derive(Clone, Copy, Debug)]
+struct Narrow<A: Copy> {
+    bytes: u64,
+    packets: u64,
+    addr: Packed<A>,
+    flows: u32,
+}
+
+/// Counts of flows of any rate.
+#[derive(Clone, Copy, Debug)]
+struct Wide<A: Copy> {
+    counts: Narrow<A>,
+    raw_bytes: u64,
+    min_rate: u32,
+    max_rate: u32,
+}
+
+const _: () = assert!(size_of::<Narrow<u32>>() == 24 && size_of::<Narrow<u128>>() == 40);
+const _: () = assert!(size_of::<Wide<u32>>() == 40 && size_of::<Wide<u128>>() == 56);
+
+impl<A: AddrBits> Row<A> for Narrow<A> {
+    fn new(addr: A, amount: &Amount) -> Self {
+        Self {
+            bytes: amount.bytes,
+            packets: amount.packets,
+            addr: Packed(addr),
+            flows: amount.flows,
+        }
+    }
+
+    fn addr(&self) -> A {
+        self.addr.0
+    }
+
+    fn add(&mut self, amount: &Amount) -> bool {
+        // Bytes that stopped at their limit would no longer tell the raw bytes.
+        let flows = self.flows.checked_add(amount.flows);
+        let bytes = self.bytes.checked_add(amount.bytes);
+        let (Some(flows), Some(bytes)) = (flows, bytes) else {
+            return false;
+        };
+        self.flows = flows;
+        self.bytes = bytes;
+        self.packets = self.packets.saturating_add(amount.packets);
+        true
+    }
+
+    fn counts(&self) -> (u64, u64, u32) {
+        (self.bytes, self.packets, self.flows)
+    }
+}
+
+impl<A: AddrBits> Row<A> for Wide<A> {
+    fn new(addr: A, amount: &Amount) -> Self {
+        Self {
+            counts: Narrow::new(addr, amount),
+            raw_bytes: amount.raw_bytes,
+            min_rate: amount.rate,
+            max_rate: amount.rate,
+        }
+    }
+
+    fn addr(&self) -> A {
+        self.counts.addr()
+    }
+
+    fn add(&mut self, amount: &Amount) -> bool {
+        let fits = self.counts.add(amount);
+        if fits {
+            self.raw_bytes = self.raw_bytes.saturating_add(amount.raw_bytes);
+            self.min_rate = self.min_rate.min(amount.rate);
+            self.max_rate = self.max_rate.max(amount.rate);
+        }
+        fits
+    }
+
+    fn counts(&self) -> (u64, u64, u32) {
+        self.counts.counts()
+    }
+}
+
+/// Rows by address.
+#[derive(Debug)]
+struct Rows<A, R> {
+    by_addr: HashTable<R>,
+    hasher: RandomState,
+    /// Rows that were full, and were begun anew.
+    full: Vec<R>,
+    addr: std::marker::PhantomData<A>,
+}
+
+impl<A: AddrBits, R: Row<A>> Rows<A, R> {
+    fn with_capacity(addresses: usize) -> Self {
+        Self {
+            by_addr: HashTable::with_capacity(addresses),
+            hasher: RandomState::default(),
+            full: Vec::new(),
+            addr: std::marker::PhantomData,
+        }
+    }
+
+    fn add(&mut self, addr: A, amount: &Amount) -> bool {
+        let hasher = &self.hasher;
+        let slot = self.by_addr.entry(
+            hasher.hash_one(addr),
+            |row| row.addr() == addr,
+            |row| hasher.hash_one(row.addr()),
+        );
+        match slot {
+            Entry::Vacant(vacant) => {
+                vacant.insert(R::new(addr, amount));
+                true
+            }
+            Entry::Occupied(mut occupied) => {
+                let row = occupied.get_mut();
+                if !row.add(amount) {
+                    self.full.push(std::mem::replace(row, R::new(addr, amount)));
+                }
+                false
+            }
+        }
+    }
+
+    /// One sorted set, and one for each row that was full.
+    fn into_sets(self, sampling: impl Fn(&[R]) -> Sampling) -> impl Iterator<Item = LeavesOf<A>> {
+        let full = self.full.into_iter().map(|row| vec![row]);
+        let sets = full.chain([self.by_addr.into_iter().collect()]);
+        sets.map(move |mut rows| {
+            // Moving whole rows beats sorting pointers to them: columns are then read in order.
+            rows.sort_unstable_by_key(R::addr);
+            LeavesOf {
+                addr: rows.iter().map(R::addr).collect(),
+                bytes: rows.iter().map(|row| row.counts().0).collect(),
+                packets: rows.iter().map(|row| row.counts().1).collect(),
+                flows: rows.iter().map(|row| u64::from(row.counts().2)).collect(),
+                sampling: sampling(&rows),
+            }
+        })
+    }
+}
+
+/// Counts by address, of one rule, window and family since the last flush.
+#[derive(Debug)]
+pub(super) struct Table<A: Copy> {
+    /// The first flow's rate.
+    rate: Option<u32>,
+    uniform: Rows<A, Narrow<A>>,
+    mixed: Rows<A, Wide<A>>,
+}
+
+impl<A: AddrBits> Table<A> {
+    /// An empty table with room for so many addresses. Its hash is seeded by chance, so that
+    /// nobody can choose addresses that collide; what it gives does not depend on the seed.
+    pub(super) fn with_capacity(addresses: usize) -> Self {
+        Self {
+            rate: None,
+            uniform: Rows::with_capacity(addresses),
+            mixed: Rows::with_capacity(0),
+        }
+    }
+
+    /// Adds to an address; says whether that made a new entry.
+    pub(super) fn add(&mut self, addr: A, amount: &Amount) -> bool {
+        let rate = *self.rate.get_or_insert(amount.rate);
+        let raw = amount.raw_bytes.checked_mul(u64::from(rate.max(1)));
+        if rate == amount.rate && raw == Some(amount.bytes) {
+            self.uniform.add(addr, amount)
+        } else {
+            self.mixed.add(addr, amount)
+        }
+    }
+
+    /// How many entries: at least one for each address, at most two.
+    pub(super) fn len(&self) -> usize {
+        self.uniform.by_addr.len() + self.mixed.by_addr.len()
+    }
+
+    /// The counts as sorted columns.
+    pub(super) fn into_leaves(self) -> LeavesOf<A> {
+        let rate = self.rate.unwrap_or_default();
+        let uniform = self.uniform.into_sets(|_| Sampling::Uniform(rate));
+        let mixed = self.mixed.into_sets(|rows| Sampling::ByLeaf {
+            raw_bytes: rows.iter().map(|row| row.raw_bytes).collect(),
+            min_rate: rows.iter().map(|row| row.min_rate).collect(),
+            max_rate: rows.iter().map(|row| row.max_rate).collect(),
+        });
+        merge_all(uniform.chain(mixed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn amount(raw: u64, rate: u32) -> Amount {
+        Amount {
+            bytes: raw * u64::from(rate.max(1)),
+            packets: u64::from(rate.max(1)),
+            flows: 1,
+            raw_bytes: raw,
+            rate,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn leaves_equal_a_sorted_map(
+            flows in prop::collection::vec((0..20_u128, 0..1000_u64, 0..3_u32), 0..100),
+        ) {
+            let mut table = Table::with_capacity(0);
+            let mut model = BTreeMap::<u128, (u64, u64, u64, u32, u32)>::new();
+            for (addr, raw, rate) in flows {
+                let amount = amount(raw, rate);
+                let new = table.add(addr << 64, &amount);
+                prop_assert!(new || model.contains_key(&(addr << 64)));
+                let row = model.entry(addr << 64).or_insert((0, 0, 0, u32::MAX, 0));
+                row.0 += amount.bytes;
+                row.1 += 1;
+                row.2 += raw;
+                row.3 = row.3.min(rate);
+                row.4 = row.4.max(rate);
+            }
+            prop_assert!((model.len()..=2 * model.len()).contains(&table.len()));
+            let mut expected = LeavesOf {
+                addr: model.keys().copied().collect(),
+                bytes: model.values().map(|r| r.0).collect(),
+                packets: vec![],
+                flows: model.values().map(|r| r.1).collect(),
+                sampling: Sampling::ByLeaf {
+                    raw_bytes: model.values().map(|r| r.2).collect(),
+                    min_rate: model.values().map(|r| r.3).collect(),
+                    max_rate: model.values().map(|r| r.4).collect(),
+                },
+            };
+            let got = table.into_leaves();
+            expected.packets.clone_from(&got.packets);
+            expected.normalise();
+            prop_assert_eq!(got, expected);
+        }
+    }
+
+    #[test]
+    fn one_rate_is_said_once() {
+        let mut table = Table::<u32>::with_capacity(4);
+        table.add(2, &amount(10, 32));
+        table.add(1, &amount(20, 32));
+        assert_eq!(table.into_leaves().sampling, Sampling::Uniform(32));
+    }
+
+    #[test]
+    fn bytes_beyond_64_bits_stop_at_the_limit_and_raw_bytes_do_not() {
+        let large = Amount {
+            raw_bytes: u64::MAX / 64,
+            bytes: u64::MAX / 64 * 32,
+            ..amount(0, 32)
+        };
+        // However the three come into tables, the sum is the same.
+        let mut table = Table::<u32>::with_capacity(0);
+        for _ in 0..3 {
+            table.add(7, &large);
+        }
+        let single = || {
+            let mut table = Table::<u32>::with_capacity(0);
+            table.add(7, &large);
+            table.into_leaves()
+        };
+        let leaves = table.into_leaves();
+        assert_eq!(leaves.bytes, [u64::MAX]);
+        assert_eq!(leaves, merge_all([single(), single(), single()]));
+        let Sampling::ByLeaf { raw_bytes, .. } = leaves.sampling else {
+            panic!("raw bytes no longer follow from bytes")
+        };
+        assert_eq!(raw_bytes, [u64::MAX / 64 * 3]);
+    }
+
+    #[test]
+    fn flows_beyond_32_bits_are_exact() {
+        let mut table = Table::<u32>::with_capacity(0);
+        let many = Amount {
+            flows: u32::MAX,
+            ..amount(5, 2)
+        };
+        for _ in 0..3 {
+            table.add(7, &many);
+        }
+        let leaves = table.into_leaves();
+        assert_eq!(leaves.flows, [3 * u64::from(u32::MAX)]);
+        assert_eq!(leaves.bytes, [30]);
+        assert_eq!(leaves.sampling, Sampling::Uniform(2));
+    }
+}
