@@ -5,6 +5,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "proto/flow/v1/flow.proto",
         "proto/hotprefix/v1/alert.proto",
+        "proto/hotprefix/v1/detect_state.proto",
         "proto/hotprefix/v1/partial.proto",
         "proto/hotprefix/v1/state.proto",
     ];

@@ -8,6 +8,8 @@ pub mod net;
 pub mod partial;
 pub mod proto;
 pub mod rule;
+pub mod schema;
+pub mod telemetry;
 pub mod time;
 pub mod units;
 pub mod window;

@@ -77,6 +77,7 @@ pub struct RuleRef {
     /// Name, as configured.
     pub name: String,
     /// 16 hex digits that change when the rule's selection or decision does.
+    #[schemars(regex(pattern = "^[0-9a-f]{16}$"))]
     pub fingerprint: String,
     /// Labels, as configured.
     pub labels: BTreeMap<String, String>,
@@ -97,6 +98,7 @@ pub struct WindowRef {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trigger {
     /// `bytes`, `packets`, `flows`, `bits_per_second`, `packets_per_second` or `flows_per_second`.
+    #[schemars(extend("enum" = ["bytes", "packets", "flows", "bits_per_second", "packets_per_second", "flows_per_second"]))]
     pub metric: String,
     /// The threshold at this prefix length, in the metric's unit.
     pub threshold: u64,
@@ -157,8 +159,10 @@ pub struct Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FamilyResolution {
     /// IPv4.
+    #[schemars(range(max = 32))]
     pub ipv4: u8,
     /// IPv6.
+    #[schemars(range(max = 128))]
     pub ipv6: u8,
 }
 
@@ -222,6 +226,7 @@ pub struct Evidence {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Alert {
     /// `hotprefix.alert.v1`.
+    #[schemars(extend("const" = super::ALERT_SCHEMA))]
     pub schema: String,
     /// Derived from rule, selection, prefix and first window: the same in every replay.
     pub id: String,
@@ -249,6 +254,7 @@ pub struct Alert {
     pub volume: Volume,
     /// Traffic outside reported prefixes inside it; discounted mode only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Volume")]
     pub conditioned_volume: Option<Volume>,
     /// Everything that the rule selected in the window, both families.
     pub rule_total: Volume,
@@ -271,6 +277,7 @@ pub struct Alert {
     pub expires_at: String,
     /// The largest traffic hidden around this prefix by the choice of prefixes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Masked")]
     pub masked: Option<Masked>,
     /// Distinct leaves under the prefix.
     pub hosts: u64,
@@ -278,6 +285,7 @@ pub struct Alert {
     pub largest: Largest,
     /// The scope entry that holds the prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Target")]
     pub target: Option<Target>,
     /// Longest length kept apart.
     pub resolution: FamilyResolution,
@@ -287,6 +295,7 @@ pub struct Alert {
     pub sampling: SampledRate,
     /// A sample of the flows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Evidence")]
     pub evidence: Option<Evidence>,
 }
 
@@ -308,6 +317,7 @@ pub enum WindowState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WindowRecord {
     /// `hotprefix.window.v1`.
+    #[schemars(extend("const" = super::WINDOW_SCHEMA))]
     pub schema: String,
     /// 0 for the first record of the window; a higher one replaces a lower one.
     pub revision: u32,
@@ -332,6 +342,7 @@ pub struct WindowRecord {
     pub leaves: u64,
     /// The silent prefix with the largest traffic outside reported prefixes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Masked")]
     pub masked: Option<Masked>,
     /// Late flows: counted here as the oldest open window, or dropped while it was.
     pub late_flows: u64,

@@ -78,14 +78,14 @@ fn field<T: std::fmt::Debug>(
 /// Late flows go into the first chunk alone, so that chunks add up to the whole.
 pub fn encode_delta(delta: &Delta) -> Vec<Vec<u8>> {
     match &delta.leaves {
-        Leaves::V4(leaves) => encode_leaves(delta, v1::Family::Ipv4, leaves),
-        Leaves::V6(leaves) => encode_leaves(delta, v1::Family::Ipv6, leaves),
+        Leaves::V4(leaves) => encode_leaves(delta, v1::LeafFamily::Ipv4, leaves),
+        Leaves::V6(leaves) => encode_leaves(delta, v1::LeafFamily::Ipv6, leaves),
     }
 }
 
 fn encode_leaves<A: AddrBits>(
     delta: &Delta,
-    family: v1::Family,
+    family: v1::LeafFamily,
     leaves: &LeavesOf<A>,
 ) -> Vec<Vec<u8>> {
     let budget = MAX_CHUNK_BYTES
@@ -233,9 +233,9 @@ fn decode_delta(delta: &v1::Delta) -> Result<Delta, CorruptPartial> {
     if delta.rule.is_empty() {
         return Err(field("rule", &delta.rule, "a rule's name"));
     }
-    let leaves = match v1::Family::try_from(delta.family) {
-        Ok(v1::Family::Ipv4) => Leaves::V4(decode_leaves(delta)?),
-        Ok(v1::Family::Ipv6) => Leaves::V6(decode_leaves(delta)?),
+    let leaves = match v1::LeafFamily::try_from(delta.family) {
+        Ok(v1::LeafFamily::Ipv4) => Leaves::V4(decode_leaves(delta)?),
+        Ok(v1::LeafFamily::Ipv6) => Leaves::V6(decode_leaves(delta)?),
         _ => return Err(field("family", &delta.family, "1 (IPv4) or 2 (IPv6)")),
     };
     Ok(Delta {

@@ -1,3 +1,5 @@
 //! Contracts with the world outside: what is committed is what the code does.
 
+mod compat;
 mod config;
+mod schemas;

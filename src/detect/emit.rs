@@ -1,0 +1,281 @@
+//! From what is due to what is committed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::emission::{Emission, Prepared, StateChange};
+use super::finalise;
+use super::source::Before;
+use super::task::DetectTask;
+use super::wire;
+use crate::alert::WindowState;
+use crate::rule::Fingerprint;
+use crate::time::Timestamp;
+use crate::window::Window;
+
+impl DetectTask {
+    /// The next due windows, and what is written for them; `None` when nothing is due or an emission
+    /// is not committed yet. One large window, or several small ones.
+    pub fn emission(&mut self) -> Option<Emission> {
+        if !self.due() {
+            return None;
+        }
+        let mut emission = Emission::default();
+        emission.effect.all_due = true;
+        for selection in self.order() {
+            if !self.emit(selection, &mut emission) {
+                emission.effect.all_due = false;
+                break;
+            }
+        }
+        Some(self.seal(emission))
+    }
+
+    /// Provisional alerts for windows that some source closed `max_wait` of wall-clock time ago, and
+    /// that others hold back. `None` when there is nothing new to tell.
+    pub fn overdue(&mut self, wall: Timestamp) -> Option<Emission> {
+        if self.in_flight || self.due.is_some() || self.is_recovering() {
+            return None;
+        }
+        let mut emission = Emission::default();
+        'all: for selection in self.order() {
+            for window in self.waiting(selection, wall) {
+                let Some(prepared) = self.provisional(selection, window, wall) else {
+                    continue;
+                };
+                if !emission.has_room(&prepared) {
+                    break 'all;
+                }
+                emission.push(prepared);
+            }
+        }
+        (!emission.windows.is_empty()).then(|| self.seal(emission))
+    }
+
+    /// Position and sources alone, so that the committed offset follows when no window is closed.
+    /// `None` when nothing changed since the last commit, or an emission is not committed yet.
+    pub fn progress(&mut self) -> Option<Emission> {
+        if self.in_flight || self.is_recovering() {
+            return None;
+        }
+        let emission = self.seal(Emission::default());
+        if emission.state.is_empty() && Some(emission.offset) == self.committed {
+            self.in_flight = false;
+            return None;
+        }
+        Some(emission)
+    }
+
+    /// Learns that `emission` is committed: its windows are released. (When it was aborted, or nobody
+    /// knows, the task is to be dropped and made anew from what is committed.)
+    pub fn committed(&mut self, emission: Emission) {
+        let effect = emission.effect;
+        self.in_flight = false;
+        self.committed = Some(emission.offset);
+        if effect.all_due {
+            self.due = None;
+        }
+        for (selection, next) in effect.finalised {
+            if let Some(track) = self.tracks.get_mut(&selection) {
+                track.advance(next);
+                self.sources.forget_gaps(selection, next);
+            }
+        }
+        for told in effect.provisional {
+            let Some(track) = self.tracks.get_mut(&told.selection) else {
+                continue;
+            };
+            let written = track.written.entry(told.start).or_default();
+            written.window_revision = Some(told.window_revision);
+            written
+                .alerts
+                .extend(told.prefixes.into_iter().map(|p| (p, 0)));
+            written.chunks += told.chunks;
+            if let Some(window) = track.open.get_mut(&told.start) {
+                window.waiting_since = Some(told.wall);
+                window.changed = false;
+            }
+        }
+        for StateChange { key, value } in emission.state {
+            match value {
+                _ if wire::is_provisional(&key) => {}
+                Some(value) => {
+                    self.saved.insert(key, value);
+                }
+                None => {
+                    self.saved.remove(&key);
+                }
+            }
+        }
+        self.forget_unknown(emission.offset);
+        self.release();
+    }
+
+    /// Forgets selections that nobody counts and that no record from the committed offset on names.
+    fn forget_unknown(&mut self, committed: i64) {
+        let sources = &self.sources;
+        self.tracks.retain(|selection, track| {
+            track.rule.is_some()
+                || !track.open.is_empty()
+                || sources.list(*selection)
+                || track.last_offset >= committed
+        });
+    }
+
+    /// Selections in the order in which one marker's windows are written.
+    fn order(&self) -> Vec<Fingerprint> {
+        let mut order: Vec<_> = self.tracks.values().collect();
+        order.sort_by_key(|t| (&t.name, t.selection));
+        order.into_iter().map(|t| t.selection).collect()
+    }
+
+    /// Adds the due windows of one selection. False when there was no room for all.
+    fn emit(&mut self, selection: Fingerprint, emission: &mut Emission) -> bool {
+        let Some(mut cursor) = self.tracks.get(&selection).and_then(|t| t.oldest()) else {
+            return true;
+        };
+        loop {
+            let stashed = self.prepared.take_if(|p| p.selection == selection);
+            let Some(prepared) = stashed.or_else(|| self.prepare(selection, cursor.start)) else {
+                break;
+            };
+            if !emission.has_room(&prepared) {
+                self.prepared = Some(prepared);
+                return false;
+            }
+            cursor = Window::starting(prepared.next, cursor.length());
+            emission.push(prepared);
+        }
+        true
+    }
+
+    fn prepare(&mut self, selection: Fingerprint, cursor: Timestamp) -> Option<Prepared> {
+        let name = Arc::clone(&self.tracks.get(&selection)?.name);
+        let siblings: Vec<_> = self
+            .tracks
+            .values()
+            .filter(|t| t.name == name && t.rule.is_some())
+            .map(|t| (t.interval, t.first))
+            .collect();
+        let track = self.tracks.get_mut(&selection)?;
+        if let Some(rule) = track.rule.clone() {
+            return finalise::next_due(track, &rule, &self.sources, cursor);
+        }
+        let state = if siblings.is_empty() {
+            WindowState::UnknownRule
+        } else {
+            WindowState::RuleChange
+        };
+        let is_told = |window: Window| {
+            siblings.iter().any(|(interval, first)| {
+                *interval == window.length() && first.is_some_and(|f| f <= window.start)
+            })
+        };
+        finalise::next_unknown(track, &self.sources, cursor, state, is_told)
+    }
+
+    /// Windows of a configured rule that have waited for `max_wait`.
+    fn waiting(&mut self, selection: Fingerprint, wall: Timestamp) -> Vec<Window> {
+        let closed = self.sources.closed_somewhere(selection);
+        let Some(track) = self.tracks.get_mut(&selection) else {
+            return Vec::new();
+        };
+        if track.rule.is_none() {
+            return Vec::new();
+        }
+        let mut waiting = Vec::new();
+        for (start, open) in &mut track.open {
+            let window = Window::starting(*start, track.interval);
+            if window.end > closed {
+                break;
+            }
+            let since = *open.waiting_since.get_or_insert(wall);
+            if wall >= since.plus(self.max_wait) {
+                open.overdue = true;
+                waiting.push(window);
+            }
+        }
+        waiting
+    }
+
+    fn provisional(
+        &mut self,
+        selection: Fingerprint,
+        window: Window,
+        wall: Timestamp,
+    ) -> Option<Prepared> {
+        let track = self.tracks.get_mut(&selection)?;
+        let rule = track.rule.clone()?;
+        let prepared = if track.open.get(&window.start)?.changed {
+            finalise::provisional(track, &rule, &self.sources, window, wall)
+        } else {
+            None
+        };
+        if prepared.is_none() {
+            let open = track.open.get_mut(&window.start)?;
+            open.waiting_since = Some(wall);
+            open.changed = false;
+        }
+        prepared
+    }
+
+    /// Adds state and offset. From here on records are held back.
+    fn seal(&mut self, mut emission: Emission) -> Emission {
+        let undone = self.due.as_ref().filter(|_| !emission.effect.all_due);
+        let position = undone.map_or(self.position, |(offset, _)| *offset);
+        let finalised = &emission.effect.finalised;
+        let needed = self
+            .tracks
+            .values()
+            .filter_map(|t| t.needs_from(finalised.get(&t.selection).copied()));
+        emission.offset = needed.fold(position, i64::min);
+        let changes = self.changes(position, undone.map(|(_, before)| before), finalised);
+        emission.state.extend(changes);
+        self.in_flight = true;
+        emission
+    }
+
+    /// State records that differ from what is committed, as of `position`: before the marker that
+    /// changed `undone`, and after the windows in `finalised`.
+    fn changes(
+        &self,
+        position: i64,
+        undone: Option<&Before>,
+        finalised: &BTreeMap<Fingerprint, Timestamp>,
+    ) -> Vec<StateChange> {
+        let topics = self.sources.topics().filter_map(|(topic, partitions)| {
+            match undone.filter(|u| u.id.topic == *topic) {
+                Some(before) => before.partitions.map(|p| (topic, p)),
+                None => Some((topic, partitions)),
+            }
+        });
+        let mut records = BTreeMap::new();
+        records.extend([wire::task(position, self.partials_partitions, topics)]);
+        for (id, source) in self.sources.iter() {
+            let source = match undone.filter(|u| u.id == id) {
+                Some(before) => before.source.as_ref(),
+                None => source,
+            };
+            records.extend(source.map(|s| wire::source(&id, s)));
+        }
+        for track in self.tracks.values() {
+            let next = finalised.get(&track.selection).copied().or(track.next);
+            records.extend([wire::rule(track, next)]);
+        }
+        let gone = self.saved.keys().filter(|k| !records.contains_key(*k));
+        let gone: Vec<StateChange> = gone
+            .map(|key| StateChange {
+                key: key.clone(),
+                value: None,
+            })
+            .collect();
+        let changed = records
+            .into_iter()
+            .filter(|(key, value)| self.saved.get(key) != Some(value))
+            .map(|(key, value)| StateChange {
+                key,
+                value: Some(value),
+            });
+        gone.into_iter().chain(changed).collect()
+    }
+}

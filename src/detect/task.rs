@@ -1,0 +1,357 @@
+//! The task of one partials partition.
+//!
+//! Invariant: what is saved as position P is the state right after the record before P. So while
+//! windows are due, or an emission is being committed, later records are held back and not looked at:
+//! completeness is decided marker by marker, however late the emission comes. When the windows that a
+//! marker made due need several emissions, all but the last are saved as of *before* that marker;
+//! after a crash in between it is read again and makes the rest due again.
+//!
+//! Deliberately absent: any decision by the wall clock but `overdue`, and any memory of a window that
+//! has nothing in it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::emission::Prepared;
+use super::source::{Before, Counted, Source, Sources};
+use super::track::Track;
+use super::wire::{self, STATE_VERSION, Saved, StateError};
+use crate::partial::{Delta, Marker, Partial, SourceId, partition_of};
+use crate::rule::{Fingerprint, Rule};
+use crate::time::Timestamp;
+use crate::window::Window;
+
+/// What all detect tasks of a process share.
+#[derive(Clone, Debug)]
+pub struct DetectPlan {
+    /// Every configured rule; a task takes those of its partition.
+    pub rules: Vec<Arc<Rule>>,
+    /// Configured input topics: each is expected to have at least one partition.
+    pub topics: Vec<Arc<str>>,
+    /// How long an incomplete window waits before provisional alerts.
+    pub max_wait: Duration,
+}
+
+/// Detects in one partials partition. See [`super`] for what is guaranteed.
+#[derive(Debug)]
+pub struct DetectTask {
+    pub(super) partials_partitions: u32,
+    pub(super) max_wait: Duration,
+    pub(super) sources: Sources,
+    pub(super) tracks: BTreeMap<Fingerprint, Track>,
+    /// Selections of configured rules that live in other partitions.
+    pub(super) elsewhere: BTreeSet<Fingerprint>,
+    /// Records below this were looked at before the start: they only rebuild open windows.
+    pub(super) recovered: i64,
+    /// Every record below this was looked at.
+    pub(super) position: i64,
+    /// The marker that made windows due: its offset, and what it changed.
+    pub(super) due: Option<(i64, Before)>,
+    pub(super) in_flight: bool,
+    pub(super) held: VecDeque<(i64, Partial, Timestamp)>,
+    /// A due window that found no room in the last emission.
+    pub(super) prepared: Option<Prepared>,
+    /// State records as committed, without provisional ones.
+    pub(super) saved: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) committed: Option<i64>,
+}
+
+impl DetectTask {
+    /// A task that goes on from saved state records (key, value; in any order, one per key) and the
+    /// committed offset, from which on [`Self::apply`] is to be called.
+    pub fn new(
+        partition: i32,
+        plan: &DetectPlan,
+        state: Vec<(Vec<u8>, Vec<u8>)>,
+        committed: Option<i64>,
+        partials_partitions: u32,
+    ) -> Result<Self, StateError> {
+        let mut task = Self {
+            partials_partitions,
+            max_wait: plan.max_wait,
+            sources: Sources::default(),
+            tracks: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
+            recovered: committed.unwrap_or(0),
+            position: committed.unwrap_or(0),
+            due: None,
+            in_flight: false,
+            held: VecDeque::new(),
+            prepared: None,
+            saved: BTreeMap::new(),
+            committed,
+        };
+        task.restore(state)?;
+        for topic in &plan.topics {
+            task.sources.expect(topic, 1);
+        }
+        for rule in &plan.rules {
+            if partition_of(&rule.name, partials_partitions) != partition {
+                task.elsewhere.insert(rule.selection);
+                continue;
+            }
+            let new = || Track::new(Arc::clone(&rule.name), rule.selection, rule.interval);
+            let track = task.tracks.entry(rule.selection).or_insert_with(new);
+            track.configure(rule);
+        }
+        task.begin_restored();
+        Ok(task)
+    }
+
+    fn restore(&mut self, state: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StateError> {
+        let mut position = None;
+        let mut provisional = Vec::new();
+        for (key, value) in state {
+            match wire::decode(&key, &value)? {
+                Saved::Task {
+                    version,
+                    position: p,
+                    partials_partitions,
+                    topics,
+                } => {
+                    self.check(version, partials_partitions)?;
+                    position = Some(p);
+                    for (topic, partitions) in topics {
+                        self.sources.expect(&topic, partitions as usize);
+                    }
+                }
+                Saved::Source(id, source) => self.sources.restore(&id, source),
+                Saved::Rule(track) => {
+                    self.tracks.insert(track.selection, *track);
+                }
+                Saved::Provisional { .. } => {
+                    provisional.push(wire::decode(&key, &value)?);
+                    continue;
+                }
+            }
+            self.saved.insert(key, value);
+        }
+        for saved in provisional {
+            self.restore_provisional(saved);
+        }
+        match (position, self.committed) {
+            (None, None) if self.saved.is_empty() => {}
+            (None, Some(committed)) => return Err(StateError::Missing { committed }),
+            (Some(position), Some(committed)) if committed <= position => {
+                self.position = committed;
+                self.recovered = position;
+            }
+            (position, committed) => {
+                return Err(StateError::Offset {
+                    position: position.unwrap_or(0),
+                    committed,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    const fn check(&self, version: u32, partials_partitions: u32) -> Result<(), StateError> {
+        if version != STATE_VERSION {
+            return Err(StateError::Version { found: version });
+        }
+        if partials_partitions != self.partials_partitions {
+            return Err(StateError::Partitions {
+                saved: partials_partitions,
+                found: self.partials_partitions,
+            });
+        }
+        Ok(())
+    }
+
+    fn restore_provisional(&mut self, saved: Saved) {
+        let Saved::Provisional {
+            selection,
+            start,
+            window_revision,
+            alert_revision,
+            prefixes,
+        } = saved
+        else {
+            return;
+        };
+        if let Some(track) = self.tracks.get_mut(&selection) {
+            let written = track.written.entry(start).or_default();
+            written.window_revision = written.window_revision.max(Some(window_revision));
+            let alerts = prefixes.into_iter().map(|p| (p, alert_revision));
+            written.alerts.extend(alerts);
+            written.chunks += 1;
+        }
+    }
+
+    /// A rule that is configured after count began to count it has windows already.
+    fn begin_restored(&mut self) {
+        for (selection, track) in &mut self.tracks {
+            if track.rule.is_none() {
+                continue;
+            }
+            for (_, source) in self.sources.iter() {
+                let counted = source.and_then(|s| s.counted.get(selection));
+                if let Some(closed) = counted.and_then(Counted::closed) {
+                    track.begin(Window::containing(closed, track.interval).start);
+                }
+            }
+        }
+    }
+
+    /// Takes the record at `offset`, in log order. `wall` is the wall clock, for `max_wait` alone.
+    pub fn apply(&mut self, offset: i64, partial: Partial, wall: Timestamp) {
+        if self.in_flight || self.due.is_some() {
+            self.held.push_back((offset, partial, wall));
+        } else {
+            self.look_at(offset, partial, wall);
+        }
+    }
+
+    /// Looks at records that were held back, until windows are due again.
+    pub(super) fn release(&mut self) {
+        while self.due.is_none()
+            && !self.in_flight
+            && let Some((offset, partial, wall)) = self.held.pop_front()
+        {
+            self.look_at(offset, partial, wall);
+        }
+    }
+
+    fn look_at(&mut self, offset: i64, partial: Partial, wall: Timestamp) {
+        match partial {
+            Partial::Delta(delta) => self.delta(offset, delta),
+            Partial::Marker(marker) if offset >= self.recovered => {
+                self.marker(offset, marker, wall);
+            }
+            Partial::Marker(_) => {}
+        }
+        self.position = self.position.max(offset + 1);
+    }
+
+    fn delta(&mut self, offset: i64, delta: Delta) {
+        let new = || {
+            let name = Arc::clone(&delta.rule);
+            Track::new(name, delta.selection, delta.window.length())
+        };
+        let track = self.tracks.entry(delta.selection).or_insert_with(new);
+        if offset < self.recovered {
+            track.add_again(offset, delta);
+        } else {
+            track.add(offset, delta);
+        }
+    }
+
+    fn marker(&mut self, offset: i64, mut marker: Marker, wall: Timestamp) {
+        marker
+            .rules
+            .retain(|r| !self.elsewhere.contains(&r.selection));
+        let Some(before) = self.sources.apply(&marker) else {
+            return;
+        };
+        self.sources
+            .forget_selections(&marker.source, |s| self.tracks.contains_key(&s));
+        let Some(source) = self.sources.get(&marker.source) else {
+            return;
+        };
+        let mut is_due = false;
+        for track in self.tracks.values_mut() {
+            begin(track, before.source.as_ref(), source);
+            wait(track, source, wall);
+            is_due |= close(track, source, &self.sources);
+        }
+        if is_due {
+            self.due = Some((offset, before));
+        }
+    }
+
+    /// Whether the records that rebuild open windows are still to come.
+    pub(super) const fn is_recovering(&self) -> bool {
+        self.position < self.recovered
+    }
+
+    /// Whether [`Self::emission`] has something to write. Records applied now are held back.
+    pub const fn due(&self) -> bool {
+        self.due.is_some() && !self.in_flight
+    }
+
+    /// Records held back while windows are due or being committed.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Rows of all open windows: a measure of memory.
+    pub fn rows(&self) -> usize {
+        let windows = self.tracks.values().flat_map(|t| t.open.values());
+        windows.map(|w| w.v4.rows() + w.v6.rows()).sum()
+    }
+
+    /// Every expected source with its stream time and whether it is idle.
+    pub fn sources(&self) -> impl Iterator<Item = (SourceId, Option<Timestamp>, bool)> {
+        self.sources.iter().map(|(id, source)| {
+            let stream_time = source.and_then(|s| s.stream_time);
+            (id, stream_time, source.is_some_and(|s| s.idle))
+        })
+    }
+
+    /// Sources that no marker came from, and those that hold back a window for longer than `max_wait`
+    /// (as of the last [`Self::overdue`]).
+    pub fn missing(&self) -> Vec<SourceId> {
+        let overdue: Vec<(Fingerprint, Timestamp)> = self
+            .tracks
+            .values()
+            .filter_map(|t| {
+                let (start, _) = t.open.iter().rev().find(|(_, w)| w.overdue)?;
+                Some((t.selection, start.plus(t.interval)))
+            })
+            .collect();
+        let holds_back = |s: &Source| {
+            overdue
+                .iter()
+                .any(|(selection, end)| s.closed_through(*selection) < *end)
+        };
+        self.sources
+            .iter()
+            .filter(|(_, source)| source.is_none_or(holds_back))
+            .map(|(id, _)| id)
+            .collect()
+    }
+}
+
+/// A source's first word on a selection tells from which window on there are windows: a rule that
+/// finds nothing has records, too.
+fn begin(track: &mut Track, before: Option<&Source>, source: &Source) {
+    let closed = |s: &Source| s.counted.get(&track.selection).and_then(Counted::closed);
+    if track.rule.is_some()
+        && before.and_then(closed).is_none()
+        && let Some(closed) = closed(source)
+    {
+        track.begin(Window::containing(closed, track.interval).start);
+    }
+}
+
+/// Starts the clock of windows that `source` has closed.
+fn wait(track: &mut Track, source: &Source, wall: Timestamp) {
+    if source.stream_time.is_none() {
+        return;
+    }
+    let closed = source.closed_through(track.selection);
+    for (start, window) in &mut track.open {
+        if start.plus(track.interval) > closed {
+            break;
+        }
+        window.waiting_since.get_or_insert(wall);
+    }
+}
+
+/// Finds out whether windows are due now that `source` moved.
+fn close(track: &mut Track, source: &Source, sources: &Sources) -> bool {
+    let Some(oldest) = track.oldest() else {
+        return false;
+    };
+    if source.closed_through(track.selection) < oldest.end {
+        return false;
+    }
+    let closed = sources.closed_through(track.selection);
+    if closed < oldest.end || closed == Timestamp::MAX {
+        return false;
+    }
+    track.due_through = Window::containing(closed, track.interval).start;
+    track.rule.is_some() || track.open.range(..track.due_through).next().is_some()
+}

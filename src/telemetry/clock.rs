@@ -1,0 +1,17 @@
+//! The wall clock: the only place that reads it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::time::{Timestamp, millis};
+
+/// Now, UTC. A clock before 1970 or beyond the range reads as its nearer end.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the shell's clock; everything else gets time as an argument"
+)]
+pub fn now() -> Timestamp {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => Timestamp::from_millis(millis(since)),
+        Err(before) => Timestamp::from_millis(-millis(before.duration())),
+    }
+}

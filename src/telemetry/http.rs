@@ -1,0 +1,148 @@
+//! `/metrics`, `/livez` and `/readyz`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::{Metrics, Readiness, Watch, readiness};
+
+/// What Prometheus 3 accepts without a hint in its configuration.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The address is taken or not ours.
+    #[error("http.listen {address}: {source}; another address, or `off`, would be valid")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// A running server. It ends with the runtime, or when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens; tells the port when 0 was asked for.
+    pub address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    watch: Watch,
+    metrics: Arc<Metrics>,
+}
+
+/// Listens on `address` and answers from what `watch` says.
+pub async fn serve(
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    watch: Watch,
+) -> Result<Server, HttpError> {
+    let refused = |source| HttpError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let router = Router::new()
+        .route("/metrics", get(scrape))
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .with_state(Shared { watch, metrics });
+    let task = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%address, %error, "the http server ended");
+        }
+    });
+    Ok(Server { address, task })
+}
+
+async fn scrape(State(shared): State<Shared>) -> Response {
+    match shared.metrics.render((shared.watch)()) {
+        Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn ready(State(shared): State<Shared>) -> (StatusCode, String) {
+    match readiness(&(shared.watch)()) {
+        Readiness::Ready => (StatusCode::OK, "ready\n".to_owned()),
+        Readiness::NotReady(reasons) => {
+            (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::telemetry::{CountStatus, Snapshot};
+
+    fn fetch(address: SocketAddr, path: &str) -> String {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn endpoints_follow_the_state() {
+        let state = Arc::new(Mutex::new(Snapshot::default()));
+        let watched = Arc::clone(&state);
+        let watch: Watch = Arc::new(move || watched.lock().unwrap().clone());
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let server = runtime.block_on(serve(any, metrics, watch)).unwrap();
+
+        let answer = fetch(server.address, "/readyz");
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(answer.ends_with("starting\n"), "{answer}");
+        assert!(fetch(server.address, "/livez").contains("200 OK"));
+
+        state.lock().unwrap().count = Some(CountStatus {
+            assigned: true,
+            ..CountStatus::default()
+        });
+        let answer = fetch(server.address, "/readyz");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let answer = fetch(server.address, "/metrics");
+        assert!(answer.contains("text/plain; version=0.0.4"), "{answer}");
+        assert!(answer.contains("\nhotprefix_build_info{"), "{answer}");
+    }
+
+    #[test]
+    fn taken_address_is_named() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = taken.local_addr().unwrap();
+            let metrics = Arc::new(Metrics::new().unwrap());
+            let refused = serve(address, metrics, Arc::new(Snapshot::default)).await;
+            let message = refused.unwrap_err().to_string();
+            assert!(
+                message.starts_with(&format!("http.listen {address}: ")),
+                "{message}"
+            );
+        });
+    }
+}

@@ -1,0 +1,19 @@
+//! What people and machines see of a running process: log, metrics, health.
+//!
+//! In: the settings, and a [`Watch`]: a function that says where the stages stand. Out: log lines on
+//! stderr, and `/metrics`, `/livez` and `/readyz` over HTTP. Nothing here decides anything about
+//! records; a scrape reads one [`Snapshot`], so that its numbers belong together. On failure to listen
+//! the process does not start; a scrape that fails costs a scrape.
+
+pub mod clock;
+mod health;
+mod http;
+mod log;
+mod metrics;
+mod snapshot;
+
+pub use health::{Readiness, readiness};
+pub use http::{HttpError, Server, serve};
+pub use log::{LogError, init as init_log};
+pub use metrics::{Metrics, MetricsError};
+pub use snapshot::{CountStatus, DetectStatus, Snapshot, SourceStatus, Watch, Work};
