@@ -1,3 +1,25 @@
 //! The `hotprefix` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use hotprefix::cli::{self, Cli, CliError, Command};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Check(args) => cli::check(&args),
+        Command::Schema(args) => cli::print_schema(args),
+        Command::Tail(args) => cli::tail(&args),
+        Command::Reset(args) => cli::reset(&args),
+        _ => Ok(()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !matches!(error, CliError::Closed) {
+                eprintln!("hotprefix: {error}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

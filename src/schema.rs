@@ -18,6 +18,11 @@ pub fn window() -> Value {
     of::<WindowRecord>(urn(WINDOW_SCHEMA))
 }
 
+/// The schema of the configuration file.
+pub fn config() -> Value {
+    crate::config::schema().to_value()
+}
+
 /// A schema as it stands in its file: indented, with a line break at the end.
 pub fn text(schema: &Value) -> String {
     format!("{schema:#}\n")

@@ -8,8 +8,8 @@ use super::env;
 use super::error::{Issues, closest};
 use super::file::{
     DirectionText, DurationText, EventTimeText, ExporterSection, FileConfig, FormatText,
-    InputSection, LISTEN, LogFormatText, OnGapText, OutputFormatText, START, SamplingModeText,
-    SamplingSection, TimeSection,
+    InputSection, LISTEN, LogFormatText, OnGapText, OutputFormatText, RATE, START,
+    SamplingModeText, SamplingSection, TimeSection,
 };
 use super::layer::{Tree, shortened};
 use super::model::{
@@ -355,11 +355,7 @@ fn sampling_default(text: &str) -> Result<SamplingDefault, String> {
             _ => {
                 let hint = closest(text, ["unknown", "reject"])
                     .map_or_else(String::new, |w| format!(" (did you mean `{w}`?)"));
-                Err(format!(
-                    "is `{}`{hint}; valid is `unknown`, `reject`, or a rate N (1 in N) from 1 to {}",
-                    shortened(text),
-                    u32::MAX
-                ))
+                Err(format!("is `{}`{hint}; valid is {RATE}", shortened(text)))
             }
         },
     }

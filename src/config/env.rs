@@ -149,7 +149,7 @@ fn locate<'a>(parts: &[String], shape: &Shape<'a>, variable: bool) -> Result<Tar
         schema = inner;
     }
     if parts.len() == 1 && parts[0] == "kafka" {
-        return Err("sets no property: add its name, such as KAFKA__BOOTSTRAP_SERVERS".to_owned());
+        return Err("names no property; valid is such as HOTPREFIX__KAFKA__BOOTSTRAP_SERVERS or kafka.bootstrap.servers".to_owned());
     }
     Ok(Target::Key(parts.to_vec(), schema))
 }

@@ -15,6 +15,8 @@ use crate::units::Scalar;
 /// What `input.start` may be.
 pub(super) const START: &str =
     "`latest`, `earliest`, a time such as `2026-11-23T05:14:00Z`, or how long ago, such as `-2h`";
+/// What a default sampling rate may be.
+pub(super) const RATE: &str = "`unknown`, `reject`, or a rate N (1 in N) from 1 to 4294967295";
 /// What `http.listen` may be.
 pub(super) const LISTEN: &str =
     "an IP address and port such as `127.0.0.1:9464` or `[::]:9464`, or `off`";
@@ -174,6 +176,7 @@ pub struct SamplingSection {
     pub mode: SamplingModeText,
     /// The rate of a flow that does not say one: `unknown` (counts as 1, with low confidence), a rate N
     /// (1 in N, 1 to 4294967295), or `reject` (the flow becomes a dead letter).
+    #[schemars(title = RATE)]
     pub default: Scalar,
     /// By exporter address or prefix, longest match.
     pub exporters: BTreeMap<String, ExporterSection>,
@@ -195,6 +198,7 @@ impl Default for SamplingSection {
 pub struct ExporterSection {
     /// Instead of `sampling.default`: `unknown`, N or `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(title = RATE)]
     pub default: Option<Scalar>,
     /// The rate, whatever the flows say: N, 1 to 4294967295.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -103,9 +103,13 @@ impl Tree {
 
     /// Who said the value at `path`, or the nearest one above it; else the first file.
     pub(super) fn origin(&self, path: &[&str]) -> String {
-        (1..=path.len())
-            .rev()
-            .find_map(|n| self.get(&path[..n])?.origin())
+        self.get(path)
+            .and_then(any_origin)
+            .or_else(|| {
+                (1..path.len())
+                    .rev()
+                    .find_map(|n| self.get(&path[..n])?.origin())
+            })
             .map_or_else(|| self.first_file(), str::to_owned)
     }
 
@@ -125,6 +129,14 @@ impl Tree {
             .and_then(|f| f.parent())
             .map_or_else(PathBuf::new, Path::to_path_buf)
     }
+}
+
+/// The origin of a value. A table has none of its own once it is merged; then any part of it tells.
+fn any_origin(value: &Value) -> Option<&str> {
+    value.origin().or_else(|| match &value.kind {
+        ValueKind::Table(table) => table.values().filter_map(any_origin).min(),
+        _ => None,
+    })
 }
 
 /// Reads one configuration file by its ending.

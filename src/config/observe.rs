@@ -1,6 +1,6 @@
 //! `input.observe` as a filter that every rule's filter has to hold together with.
 
-use super::error::Issues;
+use super::error::{Issues, listed, suggestion};
 use super::file::ObserveSection;
 use super::layer::Tree;
 use super::shape::join;
@@ -14,8 +14,8 @@ pub(super) fn filter(
     tree: &Tree,
     issues: &mut Issues,
 ) -> Option<Filter> {
-    let condition = condition(section, tree, issues)?;
-    // The addresses are checked, so what is left to be wrong is a set.
+    let condition = condition(section, sets, tree, issues)?;
+    // What is left to be wrong is the items of a set.
     Filter::compile(&condition, sets)
         .map_err(|errors| {
             let origin = tree.origin(&["input", "observe", "exporters"]);
@@ -27,12 +27,35 @@ pub(super) fn filter(
 }
 
 /// The same as CEL text.
-fn condition(section: &ObserveSection, tree: &Tree, issues: &mut Issues) -> Option<String> {
+fn condition(
+    section: &ObserveSection,
+    sets: &Sets,
+    tree: &Tree,
+    issues: &mut Issues,
+) -> Option<String> {
     let mut parts = Vec::new();
     let mut prefixes = Vec::new();
     let mut anywhere = Vec::new();
     for (i, text) in section.exporters.iter().enumerate() {
-        if text.starts_with("sets.") {
+        if let Some(name) = text.strip_prefix("sets.") {
+            if !sets.contains_key(name) {
+                let origin = tree.origin(&["input", "observe", "exporters"]);
+                let names = || sets.keys().map(String::as_str);
+                let valid = if sets.is_empty() {
+                    "one that `sets` names, and it names none".to_owned()
+                } else {
+                    format!("one of {}", listed(names()))
+                };
+                issues.error(
+                    origin,
+                    format!("input.observe.exporters[{i}]"),
+                    format!(
+                        "`{text}` is no set{}; valid is {valid}",
+                        suggestion(name, names())
+                    ),
+                );
+                continue;
+            }
             anywhere.push(format!("exporter in {text}"));
             continue;
         }

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::error::Issues;
 use super::glob;
 use super::layer::{Tree, describe, read_document, read_text, to_json};
-use super::shape::{Shape, join};
+use super::shape::Shape;
 use crate::flow::SamplingConfig;
 use crate::rule::{self, Filter, Rule, RuleConfig, RuleContext, Sets};
 use crate::window::EventTime;
@@ -158,7 +158,7 @@ fn check_names(rules: &[Located], issues: &mut Issues) {
                 let place = [first.origin.as_str(), first.path.as_str()].join(" ");
                 issues.error(
                     &located.origin,
-                    join(&located.path, "name"),
+                    below(&located.path, "name"),
                     format!(
                         "is `{name}`, the name of the rule in {} too; valid is a name of its own",
                         place.trim_end()
@@ -223,6 +223,15 @@ fn shown_folder(folder: &Path) -> String {
     }
 }
 
+/// The path of `key`, itself a path, in the rule at `path`, which is empty for a rule in a file of its own.
+fn below(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
 /// Compiles rules with the settings that all of them share.
 pub(super) struct Compiler(RuleContext);
 
@@ -251,7 +260,7 @@ impl Compiler {
                     self.0.files.insert(file.clone(), text);
                 }
                 Err(problem) => {
-                    issues.error(&located.origin, join(&located.path, "scope.file"), problem);
+                    issues.error(&located.origin, below(&located.path, "scope.file"), problem);
                     return None;
                 }
             }
@@ -270,7 +279,7 @@ impl Compiler {
                 for error in errors {
                     issues.error(
                         &located.origin,
-                        join(&located.path, &error.path),
+                        below(&located.path, &error.path),
                         error.message,
                     );
                 }

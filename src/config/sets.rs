@@ -28,15 +28,18 @@ pub(super) fn read(
             SetSection::File(reference) => read_text(&tree.folder(&origin).join(&reference.file))
                 .map(|t| NamedSet::from_file(&t)),
         };
-        match set {
+        let set = match set {
             Ok(set) if set.items().is_empty() => {
-                issues.error(origin, path, "has no item; valid is a list of at least one");
+                Err("has no item; valid is at least one".to_owned())
             }
-            Ok(set) => {
-                sets.insert(name.clone(), set);
-            }
-            Err(problem) => issues.error(origin, path, problem),
-        }
+            other => other,
+        };
+        // A set that is wrong is still known, so that no filter is blamed for it.
+        let set = set.unwrap_or_else(|problem| {
+            issues.error(origin, path, problem);
+            NamedSet::default()
+        });
+        sets.insert(name.clone(), set);
     }
     sets
 }

@@ -251,7 +251,7 @@ impl<'a> Shape<'a> {
                 let items = schema
                     .get("items")
                     .map_or_else(String::new, |s| self.wanted(s));
-                format!("a list of {items}")
+                format!("a list, each item {items}")
             }
             _ => {
                 let keys = self.keys(schema);

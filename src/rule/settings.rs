@@ -18,6 +18,9 @@ use serde::{Deserialize as DeriveDeserialize, Serialize};
 use super::model::{Attribution, KeySide, LatePolicy, Mode};
 use crate::units::Scalar;
 
+/// What a duration may be, for messages.
+const DURATION: &str = "a duration with a unit, such as 500ms, 60s, 5m, 1h30m or 2d";
+
 /// One of `rules:`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, DeriveDeserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -34,9 +37,11 @@ pub struct RuleConfig {
     pub key: KeySide,
     /// Window length, 1s to 24h. Default 60s.
     #[serde(default = "default_interval")]
+    #[schemars(title = DURATION)]
     pub interval: Scalar,
     /// How long a window waits for disorder, 0s to 24h. Default 5s.
     #[serde(default = "default_grace")]
+    #[schemars(title = DURATION)]
     pub grace: Scalar,
     /// What happens to flows later than that: `oldest_open` (default where event time is
     /// `received`) or `drop` (default otherwise).
@@ -363,6 +368,7 @@ impl JsonSchema for Lengths {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
+            "title": Self::EXPECTED,
             "description": "Prefix lengths: a range such as `0..32`, both ends included, a list, or one length.",
             "anyOf": [
                 {"type": "string", "pattern": r"^\d+(\.\.\d+)?$"},
@@ -382,6 +388,7 @@ impl JsonSchema for Threshold {
         let value = generator.subschema_for::<Scalar>();
         let inner = generator.subschema_for::<Self>();
         json_schema!({
+            "title": Self::EXPECTED,
             "description": "A value with a unit for all prefix lengths; a table by length, each entry also for longer lengths up to the next; or either by family.",
             "anyOf": [
                 value,
@@ -404,6 +411,7 @@ impl JsonSchema for ScopeItem {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let labelled = generator.subschema_for::<LabelledPrefix>();
         json_schema!({
+            "title": Self::EXPECTED,
             "description": "A prefix, bare or with labels.",
             "anyOf": [{"type": "string"}, labelled],
         })

@@ -2,7 +2,10 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, Registry};
 
 use crate::config::TelemetryConfig;
 
@@ -26,20 +29,20 @@ pub enum LogError {
 
 /// Sends `tracing` events to stderr, as text or as one JSON object per line. Once per process.
 pub fn init(config: &TelemetryConfig) -> Result<(), LogError> {
-    let filter = EnvFilter::builder()
-        .parse(&config.log_filter)
-        .map_err(|e| LogError::Filter {
-            filter: config.log_filter.clone(),
-            reason: e.to_string(),
-        })?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter: Targets = config.log_filter.parse().map_err(|e| LogError::Filter {
+        filter: config.log_filter.clone(),
+        reason: format!("{e}"),
+    })?;
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    let result = if config.log_json {
-        lines.json().flatten_event(true).try_init()
+    let lines = if config.log_json {
+        lines.json().flatten_event(true).boxed()
     } else {
-        lines.try_init()
+        lines.boxed()
     };
-    result.map_err(|e| LogError::Taken(e.to_string()))
+    Registry::default()
+        .with(lines.with_filter(filter))
+        .try_init()
+        .map_err(|e| LogError::Taken(e.to_string()))
 }

@@ -79,7 +79,11 @@ impl Visitor<'_> for ScalarVisitor {
 
 impl Serialize for Scalar {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        // A number as a number, so that what is printed looks like what was written.
+        match self.0.parse::<i64>() {
+            Ok(number) if number.to_string() == self.0 => serializer.serialize_i64(number),
+            _ => serializer.serialize_str(&self.0),
+        }
     }
 }
 

@@ -156,6 +156,8 @@ fn sampling_and_observation() {
         "input: {observe: {interfaces: {router: [1]}}}",
         "input: {observe: {interfaces: {192.0.2.0/24: [1], 192.0.2.1: [2]}}}",
         "input: {observe: {exporters: [sets.bordrs]}}",
+        "sets: {borders: [192.0.2.1]}\ninput: {observe: {exporters: [sets.bordrs]}}",
+        "sets: {borders: [router]}\ninput: {observe: {exporters: [sets.borders]}}",
     ]));
 }
 
@@ -393,6 +395,100 @@ fn environment_and_options() {
             show(base().set("kafka.group.id", "a")),
             show(base().set("http.listen", "x")),
             show(base().set("", "x")),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn what_is_in_a_rule() {
+    let rule = |text: &str| format!("rules: [{{name: a, filter: 'in_if == 1', {text}}}]");
+    let bytes = |text: &str| rule(&format!("thresholds: {{bytes: 1MiB}}, {text}"));
+    let cases = [
+        "rules: [{thresholds: {bytes: 1}}]".to_owned(),
+        "rules: [{name: a}]".to_owned(),
+        "rules: [{name: 1, thresholds: {bytes: 1}}]".to_owned(),
+        "rules: [{name: 'a b', thresholds: {bytes: 1}}]".to_owned(),
+        "rules: [{name: a, filter: [x], thresholds: {bytes: 1}}]".to_owned(),
+        "rules: [{name: a, filter: 'in_iff == 1', thresholds: {bytes: 1}}]".to_owned(),
+        "rules: [{name: a, filter: 'in_if == ', thresholds: {bytes: 1}}]".to_owned(),
+        "rules: [{name: a, filter: 'exporter in sets.nowhere', thresholds: {bytes: 1}}]".to_owned(),
+        rule("thresholds: {}"),
+        rule("thresholds: 5Gbps"),
+        rule("thresholds: {byte: 1}"),
+        rule("thresholds: {bytes: 1.5}"),
+        rule("thresholds: {bytes: [1]}"),
+        rule("thresholds: {bytes: 1Gbps}"),
+        rule("thresholds: {bits_per_second: {129: 1Gbps}}"),
+        rule("thresholds: {bits_per_second: {ipv5: 1Gbps}}"),
+        rule("thresholds: {bits_per_second: {}}"),
+        rule("thresholds: {bits_per_second: {24: [1]}}"),
+        bytes("key: dest"),
+        bytes("mode: most-specific"),
+        bytes("late: never"),
+        bytes("attribution: spreaded"),
+        bytes("interval: 60"),
+        bytes("interval: 10ms"),
+        bytes("interval: 25h"),
+        bytes("grace: -1s"),
+        bytes("grace: 1.5"),
+        bytes("prefix_length: [32]"),
+        bytes("prefix_length: {ipv4: 0..33}"),
+        bytes("prefix_length: {ipv4: {a: b}}"),
+        bytes("prefix_length: {ipv4: 1.5}"),
+        bytes("prefix_length: {ipv4: [], ipv6: []}"),
+        bytes("prefix_length: {ipv7: 3}"),
+        bytes("scope: 192.0.2.0/24"),
+        bytes("scope: [192.0.2.1/24]"),
+        bytes("scope: [{prefx: 192.0.2.0/24}]"),
+        bytes("scope: {file: missing.txt}"),
+        bytes("labels: {a: [b]}"),
+        bytes("labels: [a]"),
+        bytes("severity: 'very bad'"),
+        bytes("max_prefixes: 0"),
+        bytes("max_alerts_per_window: lots"),
+    ];
+    let cases: Vec<&str> = cases.iter().map(String::as_str).collect();
+    snapshot!(table(&cases));
+}
+
+#[test]
+fn sets_and_scopes_in_files() {
+    let show = |name: &str, case: Case<'_>| {
+        format!("{name}\n  -> {}\n", case.errors().replace('\n', "\n  -> "))
+    };
+    let uses = "rules: [{name: a, filter: 'exporter in sets.s', thresholds: {bytes: 1MiB}}]";
+    let scoped = "rules: [{name: a, filter: 'in_if == 1', thresholds: {bytes: 1MiB}, scope: {file: scope.txt}}]";
+    let mut bad_scope = Case::yaml(scoped);
+    bad_scope.files.push((
+        "scope.txt",
+        "198.51.100.0/22 a=b\n198.51.100.1/22\n".to_owned(),
+    ));
+    snapshot!(
+        [
+            show(
+                "no such file",
+                Case::yaml(&format!("sets: {{s: {{file: s.txt}}}}\n{uses}"))
+            ),
+            show(
+                "an empty set",
+                Case::yaml(&format!("sets: {{s: []}}\n{uses}"))
+            ),
+            show(
+                "only comments",
+                Case::yaml(&format!("sets: {{s: {{file: s.txt}}}}\n{uses}"))
+                    .file("s.txt", "# nothing\n")
+            ),
+            show(
+                "an item of another kind",
+                Case::yaml(&format!("sets: {{s: {{file: s.txt}}}}\n{uses}"))
+                    .file("s.txt", "192.0.2.1\nrouter\n")
+            ),
+            show(
+                "a name that filters cannot write",
+                Case::yaml(&format!("sets: {{s: [192.0.2.1], a-b: [1]}}\n{uses}"))
+            ),
+            show("a scope file with a slip", bad_scope),
         ]
         .join("\n")
     );

@@ -5,6 +5,8 @@ use std::path::Path;
 use hotprefix::config::{load, schema};
 use serde_json::Value;
 
+use super::Case;
+
 const EXAMPLE: &str = "deploy/config.yaml";
 
 fn text() -> String {
@@ -17,6 +19,32 @@ fn the_example_is_valid_without_warnings() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE);
     let loaded = load(&[path], [], []).expect("the example is valid");
     assert_eq!(loaded.warnings, []);
+}
+
+/// Without its rule, the example says what an empty configuration means.
+#[test]
+fn the_example_holds_the_defaults() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE);
+    let loaded = load(&[path], [], []).expect("the example is valid");
+    let plain = Case::yaml("").loaded();
+    let without_rules = |yaml: String| {
+        yaml.split("\nrules:")
+            .next()
+            .map(str::to_owned)
+            .expect("a split has a first part")
+    };
+    assert_eq!(
+        without_rules(loaded.effective_yaml()),
+        without_rules(plain.effective_yaml())
+    );
+    let rule = |of: &hotprefix::config::FileConfig| {
+        let mut rule = serde_json::to_value(&of.rules[0]).expect("a rule is JSON");
+        for key in ["name", "filter", "thresholds"] {
+            rule.as_object_mut().expect("it is a map").remove(key);
+        }
+        rule
+    };
+    assert_eq!(rule(&loaded.file), rule(&plain.file));
 }
 
 /// With every commented-out key switched on, too.
@@ -97,20 +125,9 @@ fn compare(
             compare(root, branch, example, path, missing);
         }
     }
-    if let Some(items) = schema.get("items") {
-        // All items together name the keys.
-        let all: Vec<&Value> = example
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .collect();
-        let mut merged = serde_json::Map::new();
-        for item in all.iter().filter_map(|v| v.as_object()) {
-            merged.extend(item.clone());
-        }
-        if !merged.is_empty() {
-            compare(root, items, Some(&Value::Object(merged)), path, missing);
-        }
+    let items = example.and_then(Value::as_array).into_iter().flatten();
+    if let Some(each) = schema.get("items") {
+        compare_all(root, each, items, path, missing);
     }
     for (key, inner) in schema
         .get("properties")
@@ -124,14 +141,26 @@ fn compare(
             None => missing.push(below),
         }
     }
-    if let Some(rest) = schema.get("additionalProperties").filter(|s| s.is_object()) {
-        for value in example
-            .and_then(Value::as_object)
-            .into_iter()
-            .flat_map(|o| o.values())
-        {
-            compare(root, rest, Some(value), path, missing);
-        }
+    if let Some(each) = schema.get("additionalProperties").filter(|s| s.is_object()) {
+        let values = example.and_then(Value::as_object).into_iter();
+        compare_all(root, each, values.flat_map(|o| o.values()), path, missing);
+    }
+}
+
+/// The same for many examples of one kind: together they name the keys.
+fn compare_all<'a>(
+    root: &Value,
+    schema: &Value,
+    examples: impl Iterator<Item = &'a Value>,
+    path: &str,
+    missing: &mut Vec<String>,
+) {
+    let mut merged = serde_json::Map::new();
+    for object in examples.filter_map(Value::as_object) {
+        merged.extend(object.clone());
+    }
+    if !merged.is_empty() {
+        compare(root, schema, Some(&Value::Object(merged)), path, missing);
     }
 }
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use hotprefix::config::{InputStart, OutputFormat, load};
+use hotprefix::flow::{Direction, Flow};
+use hotprefix::net::Addr;
 use hotprefix::time::Timestamp;
 
 use super::{Case, RULE};
@@ -229,4 +231,78 @@ fn the_effective_configuration_shows_every_key() {
     )
     .loaded();
     insta::with_settings!({omit_expression => true}, { insta::assert_snapshot!(loaded.effective_yaml()) });
+}
+
+/// An exporter's address, an interface, and whether the flow is counted.
+fn observed(yaml: &str, exporter: &str, direction: Direction, in_if: u32, out_if: u32) -> bool {
+    let config = Case::yaml(&format!(
+        "{yaml}\nrules: [{{name: a, thresholds: {{bytes: 1MiB}}}}]"
+    ))
+    .loaded()
+    .config;
+    let address = exporter.parse().expect("an address");
+    let flow = Flow {
+        exporter: Some(Addr::from_ip(address)),
+        direction,
+        in_if,
+        out_if,
+        ..Flow::default()
+    };
+    config.rules[0].filter.matches(&flow)
+}
+
+#[test]
+fn flows_are_counted_where_they_are_observed() {
+    use Direction::{Egress, Ingress, Unknown};
+    let exporters = "sets: {borders: [192.0.2.9]}\ninput: {observe: {exporters: [sets.borders, 192.0.2.0/29, '2001:db8::1']}}";
+    assert!(observed(exporters, "192.0.2.1", Ingress, 1, 2));
+    assert!(observed(exporters, "192.0.2.9", Ingress, 1, 2));
+    assert!(observed(exporters, "2001:db8::1", Ingress, 1, 2));
+    assert!(!observed(exporters, "192.0.2.8", Ingress, 1, 2));
+    let interfaces = "input: {observe: {interfaces: {192.0.2.1: [5, 7]}}}";
+    assert!(observed(interfaces, "192.0.2.1", Ingress, 5, 1));
+    assert!(observed(interfaces, "192.0.2.1", Unknown, 7, 1));
+    assert!(observed(interfaces, "192.0.2.1", Egress, 1, 5));
+    assert!(!observed(interfaces, "192.0.2.1", Ingress, 1, 5));
+    assert!(!observed(interfaces, "192.0.2.1", Egress, 5, 1));
+    assert!(observed(interfaces, "192.0.2.2", Ingress, 1, 1));
+}
+
+#[test]
+fn what_is_observed_is_part_of_what_is_selected() {
+    let plain = Case::yaml("").loaded().config.rules[0].selection;
+    let observed = Case::yaml("input: {observe: {exporters: [192.0.2.1]}}")
+        .loaded()
+        .config
+        .rules[0]
+        .selection;
+    assert_ne!(plain, observed);
+}
+
+#[test]
+fn scope_files_are_found_beside_the_rule_that_names_them() {
+    let rule = |name: &str| {
+        format!(
+            "name: {name}\nfilter: 'in_if == 1'\nthresholds: {{bytes: 1MiB}}\nscope: {{file: scope.txt}}\n"
+        )
+    };
+    let config = Case::yaml(&format!(
+        "rule_files: [a/r.yaml, b/r.yaml]\nrules: [{{{}}}]",
+        rule("c").trim_end().replace('\n', ", ")
+    ))
+    .file("scope.txt", "203.0.113.0/24\n")
+    .file("a/r.yaml", &rule("a"))
+    .file("a/scope.txt", "192.0.2.0/24\n")
+    .file("b/r.yaml", &rule("b"))
+    .file("b/scope.txt", "198.51.100.0/24 customer=example\n")
+    .loaded()
+    .config;
+    let scopes = config
+        .rules
+        .iter()
+        .filter_map(|r| Some(r.scope.as_ref()?.entries()[0].prefix.to_string()));
+    assert_eq!(
+        scopes.collect::<Vec<_>>(),
+        ["203.0.113.0/24", "192.0.2.0/24", "198.51.100.0/24"]
+    );
 }

@@ -57,3 +57,32 @@ fn variables_without_effect() {
         .env("HOTPREFIX_PORT", "tcp://10.0.0.1:9464");
     assert_eq!(warnings(&kubernetes), "");
 }
+
+#[test]
+fn time_rules_and_sets() {
+    let rule = |text: &str| {
+        format!("rules: [{{name: a, filter: 'in_if == 1', thresholds: {{bytes: 1MiB}}, {text}}}]")
+    };
+    let cases = [
+        "time: {max_wait: 5s}".to_owned(),
+        "time: {event_time: end}".to_owned(),
+        "time: {event_time: end, max_behind: 20s}\n".to_owned() + &rule("grace: 20s"),
+        "time: {event_time: start}\n".to_owned() + &rule("grace: 30s, attribution: spread"),
+        rule("interval: 5s, grace: 30s"),
+        "flush_interval: 5s\n".to_owned() + &rule("interval: 2s"),
+        rule("prefix_length: {ipv4: 0..32}"),
+        "rules: [{name: a, thresholds: {bytes: 1MiB}}]".to_owned(),
+        "sets: {unused: [1]}".to_owned(),
+        "sets: {unus: [1], unused: [2]}\nrules: [{name: a, filter: 'in_if in sets.unused', thresholds: {bytes: 1MiB}}]".to_owned(),
+    ];
+    let cases: Vec<&str> = cases.iter().map(String::as_str).collect();
+    snapshot!(table(&cases));
+}
+
+#[test]
+fn observation_is_enough_to_count_a_flow_once() {
+    let case = Case::yaml(
+        "input: {observe: {exporters: [192.0.2.1]}}\nrules: [{name: a, thresholds: {bytes: 1MiB}}]",
+    );
+    assert_eq!(warnings(&case), "");
+}

@@ -1,0 +1,73 @@
+//! The commands: what `hotprefix` does with its command line.
+//!
+//! In: parsed arguments. Out: results on stdout, everything else on stderr, and an exit code (see
+//! `hotprefix --help`). A command that only reads never writes to Kafka.
+
+mod args;
+mod check;
+mod output;
+mod reset;
+mod tail;
+
+pub use args::{
+    CheckArgs, Cli, Command, ConfigArgs, DemoArgs, ReplayArgs, ResetArgs, RunArgs, SchemaArgs,
+    SchemaName, StageName, TailArgs,
+};
+pub use check::check;
+pub use reset::reset;
+pub use tail::tail;
+
+use crate::config::{self, ConfigErrors, Loaded};
+use crate::kafka::Fatal;
+use crate::schema;
+use output::Output;
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration is not valid.
+    #[error("the configuration is not valid:\n{0}")]
+    Config(#[from] ConfigErrors),
+    /// It could not be done.
+    #[error("{0}")]
+    Failed(String),
+    /// Whoever read stdout has left.
+    #[error("stdout is closed")]
+    Closed,
+}
+
+impl CliError {
+    /// The process's exit code.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Closed => 0,
+            Self::Failed(_) => 1,
+            Self::Config(_) => 2,
+        }
+    }
+}
+
+impl From<Fatal> for CliError {
+    fn from(fatal: Fatal) -> Self {
+        Self::Failed(fatal.0)
+    }
+}
+
+impl ConfigArgs {
+    /// Reads files, environment and overrides, one on top of the other.
+    pub fn load(&self) -> Result<Loaded, CliError> {
+        let env = std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        Ok(config::load(&self.config, env, self.overrides.clone())?)
+    }
+}
+
+/// `hotprefix schema`
+pub fn print_schema(args: SchemaArgs) -> Result<(), CliError> {
+    let schema = match args.name {
+        SchemaName::Alert => schema::alert(),
+        SchemaName::Window => schema::window(),
+        SchemaName::Config => schema::config(),
+    };
+    Output::stdout().text(schema::text(&schema))
+}

@@ -1,0 +1,28 @@
+//! The only code that knows rdkafka: group membership, transactions, offsets, topics.
+//!
+//! In and out: bytes, offsets, names. Guarantees: a commit carries offsets only of partitions that this
+//! process owns at that moment (`fence`); what a transaction wrote is visible whole or not at all
+//! (`producer`); reading begins exactly where the caller says (`group`). Failures are named by what
+//! the caller must do: [`RequestError::Retry`], rewind, or [`Fatal`].
+
+mod errors;
+pub(crate) mod fence;
+pub(crate) mod group;
+mod identity;
+pub(crate) mod offsets;
+mod probe;
+pub(crate) mod producer;
+pub(crate) mod queue;
+mod reader;
+mod reset;
+pub(crate) mod restore;
+mod settings;
+pub(crate) mod topics;
+
+pub use errors::{ErrorLog, Fatal, RequestError};
+pub use identity::Identity;
+pub use probe::{Finding, Severity, probe};
+pub use reader::{ReadEvent, ReadFrom, ReadRecord, TopicReader};
+pub use reset::{Removed, reset};
+pub use settings::{ClientSettings, GroupProtocol};
+pub use topics::{TopicFacts, TopicNames, ensure};

@@ -1,0 +1,164 @@
+//! Questions to partition leaders: where does a partition begin and end, and who answers.
+//!
+//! A client of its own, so that an answer does not wait behind a fetch. It sees uncommitted ends: a
+//! partition with an open transaction has more to come.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::errors::{Fatal, PlainContext, RequestError};
+use super::settings::{ClientSettings, REQUEST_TIMEOUT};
+use crate::partial::SourceId;
+use crate::time::Timestamp;
+
+/// A leader that did not answer is left alone for this long, so that the others are still asked often.
+const BACK_OFF: Duration = Duration::from_secs(2);
+
+/// Asks.
+pub(crate) struct Offsets {
+    client: BaseConsumer<PlainContext>,
+    /// Leaders that did not answer, and until when they are left alone.
+    silent: HashMap<i32, Instant>,
+}
+
+impl Offsets {
+    /// Connects when first asked.
+    pub(crate) fn new(settings: &ClientSettings) -> Result<Self, Fatal> {
+        let client = BaseConsumer::from_config_and_context(&settings.admin(), PlainContext)
+            .map_err(|e| RequestError::from_kafka("kafka settings", &e).into_fatal())?;
+        Ok(Self {
+            client,
+            silent: HashMap::new(),
+        })
+    }
+
+    /// How many partitions `topic` has; `None` if it does not exist.
+    pub(crate) fn partitions(&self, topic: &str) -> Result<Option<u32>, RequestError> {
+        Ok(self
+            .leaders(topic)?
+            .map(|leaders| u32::try_from(leaders.len()).unwrap_or(u32::MAX)))
+    }
+
+    /// The leader of each partition, -1 for none; `None` if the topic does not exist.
+    fn leaders(&self, topic: &str) -> Result<Option<Vec<(i32, i32)>>, RequestError> {
+        use rdkafka::types::RDKafkaRespErr as E;
+        let what = format!("metadata of {topic}");
+        let metadata = self
+            .client
+            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
+            .map_err(|e| RequestError::from_kafka(&what, &e))?;
+        let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else {
+            return Ok(None);
+        };
+        match found.error() {
+            None | Some(E::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) => {}
+            Some(
+                E::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART | E::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+            ) => return Ok(None),
+            Some(other) => {
+                let error = rdkafka::error::KafkaError::MetadataFetch(other.into());
+                return Err(RequestError::from_kafka(&what, &error));
+            }
+        }
+        let leaders: Vec<_> = found
+            .partitions()
+            .iter()
+            .map(|p| (p.id(), p.leader()))
+            .collect();
+        Ok((!leaders.is_empty()).then_some(leaders))
+    }
+
+    /// First offset and end of one partition.
+    pub(crate) fn bounds(&self, partition: &SourceId) -> Result<(i64, i64), RequestError> {
+        self.client
+            .fetch_watermarks(&partition.topic, partition.partition, REQUEST_TIMEOUT)
+            .map_err(|e| RequestError::from_kafka(&format!("offsets of {partition}"), &e))
+    }
+
+    /// The first offset whose record is not older than `time`; the end if there is none.
+    pub(crate) fn at_time(
+        &self,
+        partition: &SourceId,
+        time: Timestamp,
+    ) -> Result<i64, RequestError> {
+        let what = format!("offset of {partition} at {time}");
+        let asked = Offset::Offset(time.as_millis().max(0));
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(&partition.topic, partition.partition, asked)
+            .map_err(|e| RequestError::from_kafka(&what, &e))?;
+        let list = self
+            .client
+            .offsets_for_times(list, REQUEST_TIMEOUT)
+            .map_err(|e| RequestError::from_kafka(&what, &e))?;
+        let Some(found) = list.find_partition(&partition.topic, partition.partition) else {
+            return Err(RequestError::Retry(format!("{what}: no answer")));
+        };
+        found
+            .error()
+            .map_err(|e| RequestError::from_kafka(&what, &e))?;
+        match found.offset() {
+            Offset::Offset(offset) => Ok(offset),
+            _ => Ok(self.bounds(partition)?.1),
+        }
+    }
+
+    /// The ends of partitions whose leaders answer within `timeout`. One request per leader, so that
+    /// a leader that is gone costs its own partitions only.
+    pub(crate) fn ends(
+        &mut self,
+        partitions: &[SourceId],
+        timeout: Duration,
+    ) -> HashMap<SourceId, i64> {
+        let mut ends = HashMap::with_capacity(partitions.len());
+        for (leader, group) in self.by_leader(partitions) {
+            let now = Instant::now();
+            if self.silent.get(&leader).is_some_and(|until| now < *until) {
+                continue;
+            }
+            let mut list = TopicPartitionList::with_capacity(group.len());
+            for p in &group {
+                list.add_partition(&p.topic, p.partition);
+            }
+            let answer = list
+                .set_all_offsets(Offset::End)
+                .and_then(|()| self.client.offsets_for_times(list, timeout));
+            let Ok(list) = answer else {
+                self.silent.insert(leader, Instant::now() + BACK_OFF);
+                continue;
+            };
+            self.silent.remove(&leader);
+            for p in group {
+                if let Some(found) = list.find_partition(&p.topic, p.partition)
+                    && found.error().is_ok()
+                    && let Offset::Offset(end) = found.offset()
+                {
+                    ends.insert(p.clone(), end);
+                }
+            }
+        }
+        ends
+    }
+
+    fn by_leader<'p>(&self, partitions: &'p [SourceId]) -> BTreeMap<i32, Vec<&'p SourceId>> {
+        let mut groups: BTreeMap<i32, Vec<&SourceId>> = BTreeMap::new();
+        let mut topics: HashMap<&str, HashMap<i32, i32>> = HashMap::new();
+        for p in partitions {
+            let leaders = topics.entry(&p.topic).or_insert_with(|| {
+                self.leaders(&p.topic)
+                    .ok()
+                    .flatten()
+                    .unwrap_or_default()
+                    .into_iter()
+                    .collect()
+            });
+            if let Some(leader) = leaders.get(&p.partition).filter(|l| **l >= 0) {
+                groups.entry(*leader).or_default().push(p);
+            }
+        }
+        groups
+    }
+}

@@ -1,0 +1,144 @@
+//! `check --connect`: what a cluster thinks of a configuration. Writes nothing.
+
+use std::sync::Arc;
+
+use super::errors::{ErrorLog, Fatal, RequestError};
+use super::offsets::Offsets;
+use super::producer::TransactionalProducer;
+use super::settings::{ClientSettings, GroupProtocol};
+use super::topics::{self, Admin, DEAD_LETTER_ROOM, DEFAULT_MESSAGE_BYTES, STATE_MESSAGE_BYTES};
+use crate::config::Config;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// As it should be.
+    Fine,
+    /// It works, with a drawback.
+    Warning,
+    /// `run` would stop.
+    Error,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// One sentence.
+    pub text: String,
+}
+
+/// A takeover should not wait longer than this for a dead member.
+const LONG_SESSION_MS: i64 = 15_000;
+
+/// Looks at topics, settings and permissions.
+pub fn probe(config: &Config) -> Result<Vec<Finding>, Fatal> {
+    let settings = ClientSettings::new(config);
+    let offsets = Offsets::new(&settings)?;
+    let admin = Admin::new(&settings)?;
+    let mut findings = Findings::default();
+    let input_bytes = input(config, &offsets, &admin, &mut findings);
+    ours(config, &offsets, &admin, input_bytes, &mut findings);
+    session(&settings, config, &mut findings);
+    for stage in ["count", "detect"] {
+        permissions(&settings, stage, &mut findings);
+    }
+    Ok(findings.0)
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, severity: Severity, text: String) {
+        self.0.push(Finding { severity, text });
+    }
+}
+
+fn input(config: &Config, offsets: &Offsets, admin: &Admin, findings: &mut Findings) -> usize {
+    let mut largest = 0;
+    for topic in &config.input.topics {
+        match offsets.partitions(topic) {
+            Ok(Some(n)) => findings.add(Severity::Fine, format!("input {topic}: {n} partitions")),
+            Ok(None) => findings.add(Severity::Error, format!("input {topic}: no such topic")),
+            Err(e) => findings.add(Severity::Error, format!("input {topic}: {e}")),
+        }
+        let found = admin.settings(&[topic]).into_iter().next().flatten();
+        if topics::text(found.as_ref(), "message.timestamp.type") == Some("CreateTime") {
+            findings.add(
+                Severity::Warning,
+                format!(
+                    "input {topic}: message.timestamp.type is CreateTime; LogAppendTime is better: then a wrong clock cannot move windows, and a replay decides the same"
+                ),
+            );
+        }
+        largest = topics::text(found.as_ref(), "max.message.bytes")
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(DEFAULT_MESSAGE_BYTES)
+            .max(largest);
+    }
+    largest.max(1)
+}
+
+fn ours(
+    config: &Config,
+    offsets: &Offsets,
+    admin: &Admin,
+    input_bytes: usize,
+    findings: &mut Findings,
+) {
+    for wanted in topics::wanted(config, input_bytes) {
+        let name = &wanted.name;
+        match offsets.partitions(name) {
+            Ok(None) => findings.add(Severity::Fine, format!("{name}: missing, will be created")),
+            Err(e) => findings.add(Severity::Error, format!("{name}: {e}")),
+            Ok(Some(n)) => {
+                let found = admin.settings(&[name]).into_iter().next().flatten();
+                let wrong = topics::unfit(&wanted, found.as_ref());
+                if wrong.is_empty() {
+                    findings.add(Severity::Fine, format!("{name}: {n} partitions"));
+                }
+                for problem in wrong {
+                    findings.add(Severity::Error, format!("{name}: {problem}"));
+                }
+            }
+        }
+    }
+}
+
+fn session(settings: &ClientSettings, config: &Config, findings: &mut Findings) {
+    match settings.group_protocol() {
+        GroupProtocol::Consumer => findings.add(
+            Severity::Warning,
+            "group.protocol is consumer: the broker's group.consumer.session.timeout.ms (45 s by default) decides how long a dead instance's partitions wait".to_owned(),
+        ),
+        GroupProtocol::Classic => {
+            let session = config
+                .kafka
+                .get("session.timeout.ms")
+                .and_then(|v| v.parse::<i64>().ok());
+            if let Some(ms) = session.filter(|ms| *ms > LONG_SESSION_MS) {
+                findings.add(
+                    Severity::Warning,
+                    format!("session.timeout.ms is {ms}: a dead instance's partitions wait that long; above {LONG_SESSION_MS} is long"),
+                );
+            }
+        }
+    }
+}
+
+/// A transactional id that nobody uses, so that no running instance is fenced.
+fn permissions(settings: &ClientSettings, stage: &str, findings: &mut Findings) {
+    let instance = format!("check-{}", std::process::id());
+    let size = DEFAULT_MESSAGE_BYTES + DEAD_LETTER_ROOM + STATE_MESSAGE_BYTES;
+    let errors = Arc::new(ErrorLog::default());
+    let mut producer = TransactionalProducer::new(settings, stage, &instance, size, errors);
+    match producer.prepare() {
+        Ok(()) => findings.add(Severity::Fine, format!("{stage}: transactions are allowed")),
+        Err(RequestError::Retry(why)) => findings.add(Severity::Warning, format!("{stage}: {why}")),
+        Err(RequestError::Fatal(fatal)) => {
+            findings.add(Severity::Error, format!("{stage}: {fatal}"))
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Reads a partition of a compacted topic from its beginning to its true end.
+//!
+//! In: a partition and an end that was asked for with uncommitted records in view. Out: the latest value
+//! of each key. Guarantee: everything committed before the end was asked for is in it. A plain end of
+//! partition, or the watermarks of a read_committed client, would not do: both stop short of a
+//! transaction that is about to be decided (KAFKA-10167).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::errors::{Fatal, PlainContext, RequestError};
+use super::queue::{Buffer, Message, PartitionQueue};
+use super::settings::ClientSettings;
+use crate::partial::SourceId;
+
+/// Messages per call.
+const BATCH: usize = 1000;
+/// How long one call waits.
+const WAIT: Duration = Duration::from_millis(50);
+/// Without a record or an end for this long, the restore is given up and tried again.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// Keys and values, tombstones left out.
+pub(crate) type Table = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Reads `partition` up to `end`. `stopped` is asked now and then; when it says yes there is no result.
+pub(crate) fn read_table(
+    settings: &ClientSettings,
+    group: &str,
+    partition: &SourceId,
+    end: i64,
+    stopped: impl Fn() -> bool,
+) -> Result<Option<Table>, RequestError> {
+    let mut table = Table::new();
+    if end == 0 {
+        return Ok(Some(table));
+    }
+    let what = format!("reading {partition}");
+    let retry = |e| RequestError::from_kafka(&what, &e);
+    let consumer = BaseConsumer::from_config_and_context(&settings.reader(group), PlainContext)
+        .map_err(retry)?;
+    let consumer = Arc::new(consumer);
+    let queue = PartitionQueue::take(&consumer, &partition.topic, partition.partition)
+        .ok_or_else(|| RequestError::Retry(format!("{what}: no queue")))?;
+    let mut list = TopicPartitionList::with_capacity(1);
+    list.add_partition_offset(&partition.topic, partition.partition, Offset::Beginning)
+        .map_err(retry)?;
+    consumer.assign(&list).map_err(retry)?;
+    let mut buffer = Buffer::new(BATCH);
+    let mut last_news = Instant::now();
+    while !stopped() {
+        let batch = queue.consume(&mut buffer, WAIT);
+        if batch.len() > 0 {
+            last_news = Instant::now();
+        }
+        for message in batch.iter() {
+            match message.event {
+                None => keep(&mut table, &message),
+                // The end of what is committed: the true end only if nothing is undecided before it.
+                Some(Code::PartitionEOF) if message.offset >= end => return Ok(Some(table)),
+                Some(Code::PartitionEOF) => {}
+                Some(code) if super::errors::is_permanent(code) => {
+                    return Err(Fatal(format!("{what}: {code}")).into());
+                }
+                Some(code) => return Err(RequestError::Retry(format!("{what}: {code}"))),
+            }
+        }
+        drop(batch);
+        if last_news.elapsed() > STALLED {
+            return Err(RequestError::Retry(format!(
+                "{what}: nothing for {}s before its end at {end}",
+                STALLED.as_secs()
+            )));
+        }
+        // Serves the client's own events; the records come on the queue.
+        let _ = consumer.poll(Duration::ZERO);
+    }
+    Ok(None)
+}
+
+fn keep(table: &mut Table, message: &Message<'_>) {
+    let Some(key) = message.key else { return };
+    match message.payload {
+        Some(value) => {
+            table.insert(key.to_vec(), value.to_vec());
+        }
+        None => {
+            table.remove(key);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What each client is configured with: the operator's `kafka:` map below, what the design owns on top.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+
+use crate::config::Config;
+
+/// A transaction that is not over by then is aborted by the broker.
+pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one blocking request to a broker may take before it is tried again.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Classic group: a killed instance is replaced after this.
+const SESSION_TIMEOUT_MS: &str = "10000";
+/// Classic group: a few heartbeats may be lost within the session timeout.
+const HEARTBEAT_INTERVAL_MS: &str = "2000";
+/// New partitions of the input are seen this soon.
+const METADATA_REFRESH_MS: &str = "2000";
+/// Per partition, since each has its own queue: 16 MiB hold a tenth of a second of input at full speed.
+const QUEUED_KBYTES: &str = "16384";
+
+/// `group.protocol`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// Members assign; cooperative-sticky.
+    Classic,
+    /// The broker assigns (KIP-848).
+    Consumer,
+}
+
+/// Makes the configuration of every client.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    kafka: BTreeMap<String, String>,
+    application_id: String,
+}
+
+impl ClientSettings {
+    /// From the operator's configuration.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            kafka: config
+                .kafka
+                .iter()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
+            application_id: config.application_id.clone(),
+        }
+    }
+
+    /// The application's name.
+    pub fn application_id(&self) -> &str {
+        &self.application_id
+    }
+
+    /// The group of a stage: `<app>-count` or `<app>-detect`.
+    pub fn group(&self, stage: &str) -> String {
+        format!("{}-{stage}", self.application_id)
+    }
+
+    /// The group protocol that the operator chose. Default classic.
+    pub fn group_protocol(&self) -> GroupProtocol {
+        match self.kafka.get("group.protocol").map(String::as_str) {
+            Some(p) if p.eq_ignore_ascii_case("consumer") => GroupProtocol::Consumer,
+            _ => GroupProtocol::Classic,
+        }
+    }
+
+    fn operator(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        for (key, value) in &self.kafka {
+            client.set(key, value);
+        }
+        if !self.kafka.contains_key("client.id") {
+            client.set("client.id", &self.application_id);
+        }
+        client
+    }
+
+    /// Sets `key` unless the operator did.
+    fn default(&self, client: &mut ClientConfig, key: &str, value: &str) {
+        if !self.kafka.contains_key(key) {
+            client.set(key, value);
+        }
+    }
+
+    /// A client that only asks: offsets, metadata, administration. Sees uncommitted ends.
+    pub(crate) fn admin(&self) -> ClientConfig {
+        let mut client = self.operator();
+        client.remove("group.protocol");
+        client.set("isolation.level", "read_uncommitted");
+        client.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS);
+        client
+    }
+
+    /// A consumer that is given its partitions and belongs to no group. librdkafka wants a group name
+    /// for that; it is never joined.
+    pub(crate) fn reader(&self, group: &str) -> ClientConfig {
+        let mut client = self.operator();
+        client.remove("group.protocol");
+        self.consume(&mut client, group);
+        client
+    }
+
+    /// A member of a stage's group.
+    pub(crate) fn member(&self, stage: &str) -> ClientConfig {
+        let mut client = self.operator();
+        self.consume(&mut client, &self.group(stage));
+        client.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS);
+        if self.group_protocol() == GroupProtocol::Classic {
+            // Forbidden under `consumer`, where the broker decides.
+            self.default(&mut client, "session.timeout.ms", SESSION_TIMEOUT_MS);
+            self.default(&mut client, "heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS);
+            // Unlike range, it leaves partitions where they are: the others go on counting during a
+            // rebalance, and detect does not restore state that it has.
+            client.set("partition.assignment.strategy", "cooperative-sticky");
+        }
+        client
+    }
+
+    fn consume(&self, client: &mut ClientConfig, group: &str) {
+        client
+            .set("group.id", group)
+            .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // A gap is ours to count, never to be skipped by a default.
+            .set("auto.offset.reset", "error")
+            .set("enable.partition.eof", "true")
+            // The default of 1000 stalls a consumer that is slower than its fetcher.
+            .set("fetch.queue.backoff.ms", "1");
+        self.default(client, "queued.max.messages.kbytes", QUEUED_KBYTES);
+    }
+
+    /// A transactional producer.
+    pub(crate) fn producer(
+        &self,
+        transactional_id: &str,
+        max_message_bytes: usize,
+    ) -> ClientConfig {
+        let mut client = self.operator();
+        client.remove("group.protocol");
+        let timeout = TRANSACTION_TIMEOUT.as_millis().to_string();
+        client
+            .set("transactional.id", transactional_id)
+            .set("transaction.timeout.ms", &timeout)
+            // A record that cannot be delivered within the transaction is of no use.
+            .set("message.timeout.ms", &timeout)
+            .set("socket.timeout.ms", &timeout)
+            .set("message.max.bytes", max_message_bytes.to_string());
+        self.default(&mut client, "compression.codec", "lz4");
+        client
+    }
+}

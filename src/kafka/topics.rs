@@ -1,0 +1,417 @@
+//! The topics of an application: their names, their settings, and whether a cluster has them so.
+//!
+//! In: the configuration. Out: [`TopicFacts`] when every topic exists and serves, or an error that lists
+//! each topic that is missing or unfit with the settings that it needs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use super::errors::{Fatal, PlainContext, RequestError};
+use super::offsets::Offsets;
+use super::settings::{ClientSettings, REQUEST_TIMEOUT};
+use crate::config::Config;
+use crate::time::millis;
+
+/// Kafka's default for the largest record batch of a topic, in bytes.
+pub(crate) const DEFAULT_MESSAGE_BYTES: usize = 1_048_588;
+/// What a dead letter may need beyond the record: headers and framing, in bytes.
+pub(crate) const DEAD_LETTER_ROOM: usize = 64 * 1024;
+/// Largest record of `<app>-state`, in bytes: the provisional prefixes of one window.
+pub(crate) const STATE_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+/// How long a topic that was just made may take to be seen.
+const APPEARS: Duration = Duration::from_secs(15);
+
+/// The names of an application's topics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicNames {
+    /// Deltas and markers, from count to detect.
+    pub partials: Arc<str>,
+    /// Detect's state, compacted.
+    pub state: Arc<str>,
+    /// Alerts.
+    pub alerts: Arc<str>,
+    /// Window records.
+    pub windows: Arc<str>,
+    /// Records that could not be read.
+    pub dead_letters: Arc<str>,
+}
+
+impl TopicNames {
+    /// Follows the application id; the alert topic may have a name of its own.
+    pub fn new(config: &Config) -> Self {
+        let named = |what: &str| Arc::from(format!("{}-{what}", config.application_id));
+        Self {
+            partials: named("partials"),
+            state: named("state"),
+            alerts: config.output.topic.as_str().into(),
+            windows: named("windows"),
+            dead_letters: named("dead-letters"),
+        }
+    }
+}
+
+/// What the stages need to know about the topics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicFacts {
+    /// Partitions of partials and of state, which are as many.
+    pub partials_partitions: u32,
+    /// Largest record of the input, in bytes.
+    pub input_message_bytes: usize,
+    /// Largest record that the dead-letter topic takes, in bytes.
+    pub dead_letter_bytes: usize,
+}
+
+/// A topic of ours as it should be.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) name: Arc<str>,
+    pub(crate) settings: Vec<(&'static str, String)>,
+}
+
+/// What our topics should be. `input_bytes` is the input's largest record.
+pub(crate) fn wanted(config: &Config, input_bytes: usize) -> Vec<Wanted> {
+    let names = TopicNames::new(config);
+    let longest = config
+        .rules
+        .iter()
+        .map(|r| r.interval + r.grace)
+        .max()
+        .unwrap_or_default();
+    let retention = longest * 2 + Duration::from_hours(24);
+    let topic = |name: Arc<str>, settings: &[(&'static str, String)]| Wanted {
+        name,
+        settings: settings.to_vec(),
+    };
+    let bytes = |n: usize| ("max.message.bytes", n.to_string());
+    let policy = |p: &str| ("cleanup.policy", p.to_owned());
+    let time = |t: &str| ("message.timestamp.type", t.to_owned());
+    let (log, create) = ("LogAppendTime", "CreateTime");
+    vec![
+        topic(
+            names.partials,
+            &[
+                policy("delete"),
+                time(log),
+                ("retention.ms", millis(retention).to_string()),
+                bytes(DEFAULT_MESSAGE_BYTES),
+            ],
+        ),
+        topic(
+            names.state,
+            &[policy("compact"), time(log), bytes(STATE_MESSAGE_BYTES)],
+        ),
+        // Their records are stamped with the window's end, so that retention goes by what they tell.
+        topic(names.alerts, &[policy("delete"), time(create)]),
+        topic(names.windows, &[policy("delete"), time(create)]),
+        topic(
+            names.dead_letters,
+            &[
+                policy("delete"),
+                time(log),
+                bytes(input_bytes + DEAD_LETTER_ROOM),
+            ],
+        ),
+    ]
+}
+
+/// Administration requests, from a thread that may block.
+pub(crate) struct Admin {
+    client: AdminClient<PlainContext>,
+    options: AdminOptions,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Admin {
+    pub(crate) fn new(settings: &ClientSettings) -> Result<Self, Fatal> {
+        let client = AdminClient::from_config_and_context(&settings.admin(), PlainContext)
+            .map_err(|e| RequestError::from_kafka("kafka settings", &e).into_fatal())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(|e| Fatal(format!("runtime: {e}")))?;
+        let options = AdminOptions::new()
+            .request_timeout(Some(REQUEST_TIMEOUT * 2))
+            .operation_timeout(Some(REQUEST_TIMEOUT * 2));
+        Ok(Self {
+            client,
+            options,
+            runtime,
+        })
+    }
+
+    /// The settings of topics, in the order asked; `None` where the cluster does not tell.
+    pub(crate) fn settings(&self, topics: &[&str]) -> Vec<Option<ConfigResource>> {
+        let asked: Vec<_> = topics.iter().map(|t| ResourceSpecifier::Topic(t)).collect();
+        let answer = self
+            .runtime
+            .block_on(self.client.describe_configs(&asked, &self.options));
+        match answer {
+            Ok(found) => found.into_iter().map(Result::ok).collect(),
+            Err(error) => {
+                tracing::warn!(%error, "the cluster does not tell topic settings: they are not verified");
+                topics.iter().map(|_| None).collect()
+            }
+        }
+    }
+
+    /// Makes topics; says which could not be made, and why.
+    fn create(&self, config: &Config, missing: &[&Wanted]) -> Result<(), Vec<String>> {
+        let replication = config
+            .internal
+            .replication_factor
+            .map_or(-1, |r| i32::try_from(r).unwrap_or(i32::MAX));
+        let partitions = i32::try_from(config.internal.partitions).unwrap_or(i32::MAX);
+        let new: Vec<_> = missing
+            .iter()
+            .map(|w| {
+                let topic =
+                    NewTopic::new(&w.name, partitions, TopicReplication::Fixed(replication));
+                w.settings.iter().fold(topic, |t, (k, v)| t.set(k, v))
+            })
+            .collect();
+        let answer = self
+            .runtime
+            .block_on(self.client.create_topics(&new, &self.options))
+            .map_err(|e| vec![e.to_string()])?;
+        let failed: Vec<_> = answer
+            .into_iter()
+            .filter_map(|r| match r {
+                Ok(_) | Err((_, Code::TopicAlreadyExists)) => None,
+                Err((topic, code)) => Some(format!("{topic}: {code}")),
+            })
+            .collect();
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(failed)
+        }
+    }
+
+    /// Deletes topics; those that do not exist are no error.
+    pub(crate) fn delete_topics(&self, topics: &[&str]) -> Result<Vec<String>, KafkaError> {
+        let answer = self
+            .runtime
+            .block_on(self.client.delete_topics(topics, &self.options))?;
+        let mut deleted = Vec::new();
+        for result in answer {
+            match result {
+                Ok(topic) => deleted.push(topic),
+                Err((_, Code::UnknownTopicOrPartition | Code::UnknownTopic)) => {}
+                Err((_, code)) => return Err(KafkaError::AdminOp(code)),
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes one group with its offsets; `false` if there was none.
+    pub(crate) fn delete_group(&self, group: &str) -> Result<bool, Code> {
+        let answer = self
+            .runtime
+            .block_on(self.client.delete_groups(&[group], &self.options))
+            .map_err(|e| e.rdkafka_error_code().unwrap_or(Code::Fail))?;
+        match answer.into_iter().next() {
+            None | Some(Err((_, Code::GroupIdNotFound))) => Ok(false),
+            Some(Ok(_)) => Ok(true),
+            Some(Err((_, code))) => Err(code),
+        }
+    }
+
+    /// Members of a classic group.
+    pub(crate) fn members(&self, group: &str) -> Result<usize, KafkaError> {
+        let list = self
+            .client
+            .inner()
+            .fetch_group_list(Some(group), REQUEST_TIMEOUT)?;
+        Ok(list
+            .groups()
+            .iter()
+            .filter(|g| g.name() == group)
+            .map(|g| g.members().len())
+            .sum())
+    }
+}
+
+fn number(resource: Option<&ConfigResource>, key: &str) -> Option<i64> {
+    text(resource, key)?.parse().ok()
+}
+
+pub(crate) fn text<'r>(resource: Option<&'r ConfigResource>, key: &str) -> Option<&'r str> {
+    resource?.get(key)?.value.as_deref()
+}
+
+/// The input's largest record in bytes; Kafka's default where the cluster does not tell.
+fn input_bytes(admin: &Admin, config: &Config) -> usize {
+    let topics: Vec<_> = config.input.topics.iter().map(String::as_str).collect();
+    admin
+        .settings(&topics)
+        .iter()
+        .filter_map(|t| number(t.as_ref(), "max.message.bytes"))
+        .filter_map(|n| usize::try_from(n).ok())
+        .max()
+        .unwrap_or(DEFAULT_MESSAGE_BYTES)
+}
+
+/// What is wrong with a topic that exists. Empty if it serves.
+pub(crate) fn unfit(wanted: &Wanted, found: Option<&ConfigResource>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (key, value) in &wanted.settings {
+        let Some(is) = text(found, key) else { continue };
+        let ok = match *key {
+            // More is fine; -1 is for ever.
+            "max.message.bytes" | "retention.ms" => match (is.parse::<i64>(), value.parse()) {
+                (Ok(is), Ok(least)) => is == -1 || is >= least,
+                _ => false,
+            },
+            // How long public topics keep or compact their records is the operator's business.
+            "cleanup.policy" if value == "delete" => is == "delete" || !is_internal(wanted),
+            _ => is == value,
+        };
+        if !ok {
+            wrong.push(format!("{key} is {is}, should be {value}"));
+        }
+    }
+    wrong
+}
+
+fn is_internal(wanted: &Wanted) -> bool {
+    wanted.settings.iter().any(|(k, _)| *k == "retention.ms")
+        || wanted
+            .settings
+            .iter()
+            .any(|(k, v)| *k == "cleanup.policy" && v == "compact")
+}
+
+/// Sees to it that all topics exist and serve: makes what is missing, verifies the rest.
+pub fn ensure(config: &Config, settings: &ClientSettings) -> Result<TopicFacts, Fatal> {
+    let offsets = Offsets::new(settings)?;
+    let admin = Admin::new(settings)?;
+    let absent = |names: &mut dyn Iterator<Item = &str>| -> Result<Vec<String>, Fatal> {
+        let mut missing = Vec::new();
+        for name in names {
+            if partitions_patiently(&offsets, name)?.is_none() {
+                missing.push(name.to_owned());
+            }
+        }
+        Ok(missing)
+    };
+    let no_input = absent(&mut config.input.topics.iter().map(String::as_str))?;
+    if !no_input.is_empty() {
+        return Err(Fatal(format!(
+            "input.topics: no such topic: {}",
+            no_input.join(", ")
+        )));
+    }
+    let input_message_bytes = input_bytes(&admin, config);
+    let wanted = wanted(config, input_message_bytes);
+    let missing = absent(&mut wanted.iter().map(|w| &*w.name))?;
+    let (missing, existing): (Vec<_>, Vec<_>) = wanted
+        .iter()
+        .partition(|w| missing.contains(&(*w.name).to_owned()));
+    if !missing.is_empty() {
+        admin
+            .create(config, &missing)
+            .map_err(|failed| not_made(config, &missing, &failed))?;
+        for w in &missing {
+            tracing::info!(topic = &*w.name, "created");
+        }
+    }
+    verify(&admin, &existing)?;
+    facts(&offsets, config, input_message_bytes)
+}
+
+fn not_made(config: &Config, missing: &[&Wanted], failed: &[String]) -> Fatal {
+    let list: Vec<_> = missing
+        .iter()
+        .map(|w| {
+            let settings: Vec<_> = w.settings.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            format!(
+                "\n  {} (partitions={} {})",
+                w.name,
+                config.internal.partitions,
+                settings.join(" ")
+            )
+        })
+        .collect();
+    Fatal(format!(
+        "topics are missing and cannot be created ({}); create:{}",
+        failed.join("; "),
+        list.concat()
+    ))
+}
+
+fn verify(admin: &Admin, existing: &[&Wanted]) -> Result<(), Fatal> {
+    if existing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = existing.iter().map(|w| &*w.name).collect();
+    let mut wrong = Vec::new();
+    for (w, found) in existing.iter().zip(admin.settings(&names)) {
+        for problem in unfit(w, found.as_ref()) {
+            wrong.push(format!("\n  {}: {problem}", w.name));
+        }
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Fatal(format!(
+            "topics have settings that do not serve:{}",
+            wrong.concat()
+        )))
+    }
+}
+
+fn facts(
+    offsets: &Offsets,
+    config: &Config,
+    input_message_bytes: usize,
+) -> Result<TopicFacts, Fatal> {
+    let names = TopicNames::new(config);
+    let partials = appeared(offsets, &names.partials)?;
+    let state = appeared(offsets, &names.state)?;
+    for other in [&names.alerts, &names.windows, &names.dead_letters] {
+        appeared(offsets, other)?;
+    }
+    if partials != state {
+        return Err(Fatal(format!(
+            "topic {} has {partials} partitions and {} has {state}: they must have as many",
+            names.partials, names.state
+        )));
+    }
+    Ok(TopicFacts {
+        partials_partitions: partials,
+        input_message_bytes,
+        dead_letter_bytes: input_message_bytes + DEAD_LETTER_ROOM,
+    })
+}
+
+/// Asks again while the cluster cannot be reached, for a while.
+fn partitions_patiently(offsets: &Offsets, topic: &str) -> Result<Option<u32>, Fatal> {
+    let deadline = Instant::now() + APPEARS;
+    loop {
+        match offsets.partitions(topic) {
+            Ok(found) => return Ok(found),
+            Err(RequestError::Retry(_)) if Instant::now() < deadline => {}
+            Err(e) => return Err(e.into_fatal()),
+        }
+    }
+}
+
+/// The partitions of a topic that exists or was just made.
+fn appeared(offsets: &Offsets, topic: &str) -> Result<u32, Fatal> {
+    let deadline = Instant::now() + APPEARS;
+    loop {
+        if let Some(n) = partitions_patiently(offsets, topic)? {
+            return Ok(n);
+        }
+        if Instant::now() >= deadline {
+            return Err(Fatal(format!(
+                "topic {topic} was created but does not appear"
+            )));
+        }
+    }
+}
