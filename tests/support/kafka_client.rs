@@ -340,6 +340,19 @@ pub(crate) fn committed(
     answer.elements().into_iter().map(offset_of).collect()
 }
 
+/// Makes Kafka create its own topics, for groups and transactions, on the brokers that run now.
+pub(crate) fn use_internal_topics(cluster: &Cluster) {
+    committed(cluster, "first", "none", 1);
+    let producer: ThreadedProducer<DefaultProducerContext> = cluster
+        .client()
+        .set("transactional.id", "first")
+        .create()
+        .expect("a producer can be created");
+    producer
+        .init_transactions(ANSWER)
+        .expect("the coordinator answers");
+}
+
 /// Runs a future of the admin client, which is woken from librdkafka's thread, to its end.
 fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);

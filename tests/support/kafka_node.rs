@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Mutex, MutexGuard, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ struct Node {
     id: u32,
     port: u16,
     dir: PathBuf,
-    process: Option<Process>,
+    process: Mutex<Option<Process>>,
 }
 
 impl Cluster {
@@ -69,7 +69,7 @@ impl Cluster {
         for _ in 0..ATTEMPTS {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let dir = tools::scratch(&format!("kafka-{number}"));
-            let mut cluster = Self {
+            let cluster = Self {
                 nodes: vec![Node::new(1, &dir)],
                 controller_port: free_port(),
                 dir,
@@ -96,14 +96,13 @@ impl Cluster {
     }
 
     /// Kills broker `id`: the partitions that live on it alone have no leader until [`Self::restart`].
-    pub(crate) fn kill(&mut self, id: u32) {
-        let node = self.node(id);
-        let mut process = node.process.take().expect("the broker runs");
+    pub(crate) fn kill(&self, id: u32) {
+        let mut process = self.node(id).process().take().expect("the broker runs");
         process.kill().expect("a running broker can be killed");
     }
 
     /// Starts a killed broker again, with its data and on its port.
-    pub(crate) fn restart(&mut self, id: u32) {
+    pub(crate) fn restart(&self, id: u32) {
         self.run(id)
             .unwrap_or_else(|log| panic!("broker {id} did not start again:\n{log}"));
     }
@@ -120,23 +119,23 @@ impl Cluster {
         config
     }
 
-    fn node(&mut self, id: u32) -> &mut Node {
-        &mut self.nodes[id as usize - 1]
+    fn node(&self, id: u32) -> &Node {
+        &self.nodes[id as usize - 1]
     }
 
     /// Starts node `id` and waits until the cluster's metadata lists it. On an early exit: its log.
-    fn run(&mut self, id: u32) -> Result<(), String> {
-        let bootstrap = self.bootstrap();
+    fn run(&self, id: u32) -> Result<(), String> {
         let node = self.node(id);
         node.launch(tools::kafka_class_path());
         let probe: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", bootstrap)
+            .set("bootstrap.servers", self.bootstrap())
             .set("log_level", "0")
             .create()
             .expect("a consumer can be created without a broker");
         let every = Duration::from_millis(100);
         wait::until("Kafka answers", START, every, || {
-            let process = node.process.as_mut().expect("it was launched");
+            let mut process = node.process();
+            let process = process.as_mut().expect("it was launched");
             if process.ended().is_some() {
                 return Some(Err(process.output()));
             }
@@ -155,8 +154,14 @@ impl Node {
             id,
             port: free_port(),
             dir,
-            process: None,
+            process: Mutex::new(None),
         }
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process
+            .lock()
+            .expect("nobody panics while he holds it")
     }
 
     fn properties(&self) -> PathBuf {
@@ -182,7 +187,7 @@ impl Node {
         );
     }
 
-    fn launch(&mut self, class_path: &str) {
+    fn launch(&self, class_path: &str) {
         let properties = self.properties();
         let properties = properties
             .to_str()
@@ -197,7 +202,8 @@ impl Node {
             "kafka.Kafka",
             properties,
         ];
-        self.process = Some(Process::start("java", args, &self.dir.join("server.log")));
+        let process = Process::start("java", args, &self.dir.join("server.log"));
+        *self.process() = Some(process);
     }
 
     /// Default limits, but for what makes a fault test wait: session time-outs, and the sweep for

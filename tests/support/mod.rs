@@ -14,6 +14,7 @@ pub(crate) mod kafka_client;
 pub(crate) mod kafka_node;
 pub(crate) mod model;
 pub(crate) mod outcome;
+pub(crate) mod prefixes;
 pub(crate) mod process;
 pub(crate) mod rules;
 pub(crate) mod tools;

@@ -1,10 +1,11 @@
 //! What hotprefix must find, by brute force from the definition: every prefix of every length is
 //! looked at. Shares no code with the crate.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::flows::{Content, Flow, Record};
+use super::prefixes::{pass, prefix_text, sum};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
@@ -34,7 +35,7 @@ pub(crate) enum Lengths {
 }
 
 impl Lengths {
-    fn longest_first(&self) -> Vec<u8> {
+    pub(crate) fn longest_first(&self) -> Vec<u8> {
         let mut lengths = match self {
             Self::Range(from, to) => (*from..=*to).collect(),
             Self::List(list) => list.clone(),
@@ -76,7 +77,7 @@ pub(crate) const PACKETS_PER_SECOND: Metric = Metric {
 };
 
 impl Metric {
-    fn value(self, volume: Volume, interval_ms: i64) -> u64 {
+    pub(crate) fn value(self, volume: Volume, interval_ms: i64) -> u64 {
         let volume = u128::from(volume.0[self.dimension]);
         let value = match self.per_second {
             0 => volume,
@@ -86,7 +87,7 @@ impl Metric {
     }
 
     /// Strictly over: `volume × factor / interval > threshold`, without rounding.
-    fn is_over(self, volume: Volume, threshold: u64, interval_ms: i64) -> bool {
+    pub(crate) fn is_over(self, volume: Volume, threshold: u64, interval_ms: i64) -> bool {
         let volume = u128::from(volume.0[self.dimension]);
         match self.per_second {
             0 => volume > u128::from(threshold),
@@ -114,7 +115,7 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    fn threshold(table: &[(u8, u64)], length: u8) -> Option<u64> {
+    pub(crate) fn threshold(table: &[(u8, u64)], length: u8) -> Option<u64> {
         let entry = table.iter().filter(|(from, _)| *from <= length);
         entry.max_by_key(|(from, _)| *from).map(|(_, limit)| *limit)
     }
@@ -179,6 +180,37 @@ type Leaves = BTreeMap<Leaf, Volume>;
 
 /// Runs each partition's records through the rules and looks at every window that is closed in all.
 pub(crate) fn run(rules: &[Rule], partitions: usize, records: &[Record]) -> Outcome {
+    let closed = stream_times(partitions, records).into_iter().min();
+    run_to(
+        closed.expect("there are partitions"),
+        rules,
+        partitions,
+        records,
+    )
+}
+
+/// The stream time of each partition after all records.
+fn stream_times(partitions: usize, records: &[Record]) -> Vec<i64> {
+    let mut times = vec![i64::MIN; partitions];
+    for record in records {
+        let at = match &record.content {
+            Content::Flow(flow) => flow.received,
+            Content::NotIp { received } => *received,
+            Content::Undecodable => continue,
+        };
+        let time = &mut times[record.out.partition as usize];
+        *time = (*time).max(at);
+    }
+    times
+}
+
+/// The same for every window that ends a grace or more before `closed`.
+pub(crate) fn run_to(
+    closed: i64,
+    rules: &[Rule],
+    partitions: usize,
+    records: &[Record],
+) -> Outcome {
     let mut sums: BTreeMap<(usize, i64), (Leaves, u64)> = BTreeMap::new();
     let mut stream_times = vec![i64::MIN; partitions];
     let mut outcome = Outcome::default();
@@ -201,10 +233,6 @@ pub(crate) fn run(rules: &[Rule], partitions: usize, records: &[Record]) -> Outc
             }
         }
     }
-    let closed = stream_times
-        .into_iter()
-        .min()
-        .expect("there are partitions");
     for ((index, start), (leaves, late_flows)) in sums {
         let rule = &rules[index];
         if start + rule.interval_ms + rule.grace_ms <= closed {
@@ -299,98 +327,5 @@ fn report(rule: &Rule, start: i64, leaves: &Leaves, late_flows: u64, outcome: &m
         outcome
             .alerts
             .insert((rule.name.to_owned(), start, prefix), found);
-    }
-}
-
-/// A reported prefix: its length, its leaves as a range of indices, what was over the threshold.
-struct Hit {
-    length: u8,
-    leaves: (usize, usize),
-    conditioned: Volume,
-}
-
-/// Every prefix of every length, longest first.
-fn pass(
-    rule: &Rule,
-    metric: Metric,
-    table: &[(u8, u64)],
-    leaves: &[(u128, Volume)],
-    bits: u8,
-    lengths: &Lengths,
-) -> Vec<Hit> {
-    let mut hits = Vec::new();
-    // Leaves inside some reported prefix.
-    let mut reported = vec![false; leaves.len()];
-    // With a range of lengths, prefixes that hold the same leaves are one, in its longest form.
-    let mut forms: BTreeSet<(usize, usize)> = BTreeSet::new();
-    for length in lengths.longest_first() {
-        let Some(threshold) = Rule::threshold(table, length) else {
-            continue;
-        };
-        for (from, to) in groups(leaves, bits, length) {
-            let own = &leaves[from..to];
-            let conditioned = match rule.mode {
-                Mode::MostSpecific if reported[from..to].contains(&true) => continue,
-                Mode::MostSpecific | Mode::All => sum(own),
-                Mode::Discounted => {
-                    let rest = (from..to).filter(|i| !reported[*i]).map(|i| leaves[i]);
-                    sum(&rest.collect::<Vec<_>>())
-                }
-            };
-            if !metric.is_over(conditioned, threshold, rule.interval_ms) {
-                continue;
-            }
-            if matches!(lengths, Lengths::Range(..)) && !forms.insert((from, to)) {
-                continue;
-            }
-            reported[from..to].fill(true);
-            hits.push(Hit {
-                length,
-                leaves: (from, to),
-                conditioned,
-            });
-        }
-    }
-    hits
-}
-
-/// The leaves that share their first `length` bits, as ranges of indices.
-fn groups(leaves: &[(u128, Volume)], bits: u8, length: u8) -> Vec<(usize, usize)> {
-    let network = |i: usize| {
-        leaves[i]
-            .0
-            .checked_shr(u32::from(bits - length))
-            .unwrap_or(0)
-    };
-    let mut groups = Vec::new();
-    let mut from = 0;
-    for i in 1..=leaves.len() {
-        if i == leaves.len() || network(i) != network(from) {
-            groups.push((from, i));
-            from = i;
-        }
-    }
-    groups
-}
-
-fn sum(leaves: &[(u128, Volume)]) -> Volume {
-    let mut sum = Volume::default();
-    for (_, volume) in leaves {
-        sum.add(*volume);
-    }
-    sum
-}
-
-fn prefix_text(bits: u8, addr: u128, length: u8) -> String {
-    let host_bits = u32::from(bits - length);
-    let network = addr
-        .checked_shr(host_bits)
-        .unwrap_or(0)
-        .checked_shl(host_bits)
-        .unwrap_or(0);
-    if bits == 32 {
-        format!("{}/{length}", Ipv4Addr::from_bits(network as u32))
-    } else {
-        format!("{}/{length}", Ipv6Addr::from_bits(network))
     }
 }

@@ -72,7 +72,7 @@ impl Message {
         Volume(["bytes", "packets", "flows"].map(|dimension| self.number(&[name, dimension])))
     }
 
-    fn key(&self) -> AlertKey {
+    pub(crate) fn key(&self) -> AlertKey {
         let prefix = self.text(&["prefix"]).to_owned();
         (self.rule().to_owned(), self.window_start(), prefix)
     }
