@@ -48,25 +48,6 @@ pub(super) fn check(all: &BTreeMap<String, String>, tree: &Tree, issues: &mut Is
         );
     }
     warn_security(all, issues);
-    let above = |name: &str, limit: u64| {
-        get(name)
-            .and_then(|n| n.parse::<u64>().ok())
-            .is_some_and(|n| n > limit)
-    };
-    if above("fetch.queue.backoff.ms", 100) {
-        issues.warn(
-            "kafka.fetch.queue.backoff.ms",
-            "above 100 a consumer that is slower than its fetcher stalls; 1 is the default here",
-        );
-    }
-    if above("topic.metadata.refresh.interval.ms", 10_000)
-        || get("topic.metadata.refresh.interval.ms") == Some("-1")
-    {
-        issues.warn(
-            "kafka.topic.metadata.refresh.interval.ms",
-            "new partitions of the input are seen only after this long; 2000 is the default here",
-        );
-    }
 }
 
 /// The group protocol decides which timeouts are the client's.
