@@ -152,6 +152,12 @@ pub(super) fn check(
         }
         let text = match value {
             KafkaValue::Text(text) => Ok(text.clone()),
+            // `0x1F` and `1.50` would arrive as 31 and 1.5.
+            KafkaValue::Bool(_) | KafkaValue::Integer(_) | KafkaValue::Number(_)
+                if is_secret(name) =>
+            {
+                Err("is a number, `true` or `false`; valid is text in quotes, which is taken as it is".to_owned())
+            }
             KafkaValue::Bool(yes) => Ok(yes.to_string()),
             KafkaValue::Integer(number) => Ok(number.to_string()),
             KafkaValue::Number(number) => Ok(number.to_string()),

@@ -196,6 +196,8 @@ fn kafka_properties() {
         "kafka: {sasl.password: {file: [a]}}",
         "kafka: {sasl.password: {file: a, path: b}}",
         "kafka: {sasl: {password: {path: a}}}",
+        "kafka: {sasl.password: 0x1F}",
+        "kafka: {sasl.password: 99999999999999999999}",
         "kafka: {sasl.password: [hunter2]}",
         "kafka: {sasl: {password: hunter2}, sasl.password: hunter3}",
     ]));

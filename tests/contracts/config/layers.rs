@@ -157,6 +157,9 @@ fn no_secret_is_ever_printed() {
         "kafka: {sasl.jaas.config: hunter2}",
         "kafka: {sasl: {password: hunter2}, sasl.password: hunter2}",
         "kafka: {sasl.password: {file: a, secret: hunter2}}",
+        "kafka: {sasl.password: !hunter2 }",
+        "kafka: {sasl.password: hunter2}: hunter2",
+        "kafka: {sasl.password: *hunter2 }",
     ] {
         let errors = Case::yaml(bad).errors();
         assert!(!errors.contains(secret), "{bad}: {errors}");
