@@ -147,6 +147,8 @@ fn no_secret_is_ever_printed() {
         );
         assert!(loaded.config.kafka.values().any(|v| v == secret), "{name}");
     }
+    let toml = Case::default().file("config.toml", "[kafka]\nsasl.password = \"hunter2\n");
+    assert!(!toml.errors().contains(secret));
     let url =
         Case::yaml("kafka: {sasl.oauthbearer.token.endpoint.url: 'https://me:hunter2@idp/token'}")
             .loaded();
