@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::pass::{Finding, MaskedPrefix, Outcome, Sums};
@@ -214,15 +213,9 @@ pub(super) fn record(rule: RuleRef, window: Window, outcome: &Outcome, fate: Fat
 
 /// A configured rule, as messages name it.
 pub(super) fn rule_ref(rule: &Rule) -> RuleRef {
-    let mut hash = Sha256::new();
-    hash.update(rule.selection.0.to_be_bytes());
-    hash.update(rule.decision.0.to_be_bytes());
-    let hash = hash.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&hash[..8]);
     RuleRef {
         name: rule.name.to_string(),
-        fingerprint: Fingerprint(u64::from_be_bytes(first)).to_string(),
+        fingerprint: rule.fingerprint().to_string(),
         labels: rule.labels.clone(),
     }
 }
