@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::flows::Load;
-use crate::support::kafka_client::{Outgoing, Reader, Topic, Writer, ends, read_all};
+use crate::support::flows::{Load, Outgoing};
+use crate::support::kafka_client::{Reader, Topic, Writer, ends, read_all};
 use crate::support::kafka_node::Cluster;
 use crate::support::model;
 use crate::support::rules::rules;

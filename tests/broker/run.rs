@@ -7,10 +7,8 @@ use std::time::Duration;
 use hotprefix::partial::{Fates, Partial, decode};
 
 use crate::support::app::{App, Instance};
-use crate::support::flows::{Content, Load, Record};
-use crate::support::kafka_client::{
-    Incoming, Outgoing, Reader, Topic, Writer, committed, read_all,
-};
+use crate::support::flows::{Content, Load, Outgoing, Record};
+use crate::support::kafka_client::{Incoming, Reader, Topic, Writer, committed, read_all};
 use crate::support::kafka_node::Cluster;
 use crate::support::model::{self, Outcome, Rule};
 use crate::support::outcome::{Message, alerts, assert_same, comparable, windows};
@@ -74,7 +72,7 @@ impl Prepared {
         let mut reader = Reader::new(app.cluster, &app.topic("windows"));
         let what = format!("{}: every window is final", app.id);
         reader.until(&what, COUNTED, |records| {
-            for message in records[looked_at..].iter().map(Message::parse) {
+            for message in records[looked_at..].iter().map(Incoming::message) {
                 if message.is_final() {
                     missing.remove(&(message.rule().to_owned(), message.window_start()));
                 }
@@ -88,12 +86,12 @@ impl Prepared {
         let id = &app.id;
         assert_same(
             &format!("{id}: alerts"),
-            &alerts(&output.alerts),
+            &alerts(messages(&output.alerts)),
             &self.outcome.alerts,
         );
         assert_same(
             &format!("{id}: windows"),
-            &windows(&output.windows),
+            &windows(messages(&output.windows)),
             &self.outcome.windows,
         );
         let (fates, model) = (&output.fates, &self.outcome.fates);
@@ -199,7 +197,7 @@ impl Output {
 
     /// The values of all alerts: the same text for the same set.
     pub(crate) fn alert_values(&self) -> Vec<String> {
-        comparable(&self.alerts)
+        comparable(messages(&self.alerts))
     }
 
     fn dead_letter_places(&self) -> Vec<(i32, i64)> {
@@ -218,6 +216,10 @@ impl Output {
         places.sort_unstable();
         places
     }
+}
+
+fn messages(records: &[Incoming]) -> impl Iterator<Item = Message> {
+    records.iter().map(Incoming::message)
 }
 
 /// Where the loads of this process begin: the same for all, so that their alerts can be compared, and

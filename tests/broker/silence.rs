@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use crate::support::app::Instance;
-use crate::support::flows::{Flow, Format};
-use crate::support::kafka_client::{Outgoing, Reader, Topic, Writer};
+use crate::support::flows::{Flow, Format, Outgoing};
+use crate::support::kafka_client::{Incoming, Reader, Topic, Writer};
 use crate::support::kafka_node::Cluster;
 use crate::support::model::{BYTES, Key, Late, Lengths, Mode, Rule};
 use crate::support::outcome::Message;
@@ -100,9 +100,9 @@ impl<'c> Live<'c> {
         let is_result = |m: &Message| m.is_final() && m.window_start() == start;
         let what = "the window is final";
         let found = self.reader.until(what, Duration::from_mins(3), |records| {
-            records.iter().map(Message::parse).any(|m| is_result(&m))
+            records.iter().map(Incoming::message).any(|m| is_result(&m))
         });
-        let mut found = found.iter().map(Message::parse);
+        let mut found = found.iter().map(Incoming::message);
         found.find(is_result).expect("it was there")
     }
 }

@@ -7,8 +7,8 @@ use hotprefix::partial::{Partial, decode};
 
 use crate::run::{Prepared, base};
 use crate::support::encode;
-use crate::support::flows::{Content, Flow, Format, Record};
-use crate::support::kafka_client::{Outgoing, Topic, Writer, read_all};
+use crate::support::flows::{Content, Flow, Format, Outgoing, Record};
+use crate::support::kafka_client::{Topic, Writer, read_all};
 use crate::support::kafka_node::Cluster;
 use crate::support::model::{self, BYTES, FLOWS, Key, Late, Lengths, Mode, Rule};
 

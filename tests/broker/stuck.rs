@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::run::{Prepared, base};
 use crate::support::flows::{Load, Record};
-use crate::support::kafka_client::{Reader, Topic, Writer, read_all, use_internal_topics};
+use crate::support::kafka_client::{
+    Incoming, Reader, Topic, Writer, read_all, use_internal_topics,
+};
 use crate::support::kafka_node::Cluster;
 use crate::support::model::{self, AlertKey};
 use crate::support::outcome::Message;
@@ -58,7 +60,7 @@ fn an_attack_on_the_other_partitions_is_alerted_and_the_final_set_is_the_undistu
     let got = alerts.until("all provisional alerts", PATIENCE, |r| {
         r.len() >= expected_now.len()
     });
-    let messages: Vec<_> = got.iter().map(Message::parse).collect();
+    let messages: Vec<_> = got.iter().map(Incoming::message).collect();
     assert!(
         messages
             .iter()
@@ -82,7 +84,7 @@ fn an_attack_on_the_other_partitions_is_alerted_and_the_final_set_is_the_undistu
     windows.until("the windows say so", PATIENCE, |records| {
         records
             .iter()
-            .map(Message::parse)
+            .map(Incoming::message)
             .any(|m| m.body["state"] == "provisional")
     });
 
@@ -107,7 +109,7 @@ fn final_records_replace_the_provisional(
     let finals = |which: &str| {
         let all = read_all(app.cluster, &app.topic(which));
         all.iter()
-            .map(Message::parse)
+            .map(Incoming::message)
             .filter(Message::is_final)
             .collect::<Vec<_>>()
     };

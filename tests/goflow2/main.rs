@@ -50,7 +50,10 @@ fn alerts_equal_the_capture(version: &str) {
     let instances = app.start_all(1);
     let windows = app.topic("windows");
     Reader::new(cluster, &windows).until("all flows are in closed windows", PATIENCE, |records| {
-        let closed = records.iter().map(Message::parse).filter(Message::is_final);
+        let closed = records
+            .iter()
+            .map(Incoming::message)
+            .filter(Message::is_final);
         closed.map(|m| m.number(&["total", "flows"])).sum::<u64>() == flows
     });
     instances.into_iter().for_each(support::app::Instance::stop);
@@ -137,7 +140,7 @@ fn export(cluster: &Cluster, topic: &str, version: &str, flows: u64) {
 /// By prefix, bytes, packets and flows over all windows.
 fn summed(alerts: &[Incoming]) -> BTreeMap<String, Volume> {
     let mut sums = BTreeMap::new();
-    for message in alerts.iter().map(Message::parse) {
+    for message in alerts.iter().map(Incoming::message) {
         assert!(message.is_final(), "{}", message.body);
         let prefix = message.body["prefix"].as_str().expect("a prefix is text");
         sums.entry(prefix.to_owned())

@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::kafka_node::{Cluster, free_port};
-use super::model::{Key, Late, Lengths, Mode, Rule};
+use super::model::Rule;
 use super::process::{Process, Signal};
-use super::{tools, wait};
+use super::{rules, tools, wait};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hotprefix");
 /// A join takes a second or two; tests share two cores with a broker, other instances and a compiler.
@@ -39,7 +39,7 @@ impl<'c> App<'c> {
                 "session.timeout.ms": 3000,
                 "heartbeat.interval.ms": 500,
             },
-            "rules": rules.iter().map(rule).collect::<Vec<_>>(),
+            "rules": rules.iter().map(rules::as_config).collect::<Vec<_>>(),
         });
         Self {
             cluster,
@@ -166,39 +166,4 @@ pub(crate) fn http_get(from: SocketAddr, path: &str) -> Option<(u16, String)> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
     Some((status, body.to_owned()))
-}
-
-/// A rule as configuration.
-fn rule(rule: &Rule) -> Value {
-    let lengths = |lengths: &Lengths| match lengths {
-        Lengths::Range(from, to) => json!(format!("{from}..{to}")),
-        Lengths::List(list) => json!(list),
-    };
-    let mut thresholds = Map::new();
-    for (metric, table) in &rule.thresholds {
-        let value = match table.as_slice() {
-            [(0, everywhere)] => json!(everywhere),
-            by_length => by_length
-                .iter()
-                .map(|(l, v)| (l.to_string(), json!(v)))
-                .collect(),
-        };
-        thresholds.insert(metric.name.to_owned(), value);
-    }
-    json!({
-        "name": rule.name,
-        "filter": rule.filter,
-        "key": match rule.key { Key::Dst => "dst", Key::Src => "src" },
-        "interval": format!("{}ms", rule.interval_ms),
-        "grace": format!("{}ms", rule.grace_ms),
-        "late": match rule.late { Late::OldestOpen => "oldest_open", Late::Drop => "drop" },
-        "mode": match rule.mode {
-            Mode::MostSpecific => "most_specific",
-            Mode::Discounted => "discounted",
-            Mode::All => "all",
-        },
-        "prefix_length": {"ipv4": lengths(&rule.ipv4), "ipv6": lengths(&rule.ipv6)},
-        "thresholds": thresholds,
-        "max_alerts_per_window": rule.max_alerts,
-    })
 }

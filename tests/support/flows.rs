@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::encode;
-use super::kafka_client::Outgoing;
 
 /// Who wrote a flow's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +65,15 @@ pub(crate) enum Content {
     },
     /// In no known format.
     Undecodable,
+}
+
+/// One record to write.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) partition: i32,
+    /// Milliseconds since the epoch.
+    pub(crate) timestamp: i64,
+    pub(crate) payload: Option<Vec<u8>>,
 }
 
 /// A record with its place.

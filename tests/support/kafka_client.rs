@@ -11,11 +11,13 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{Headers, Message as _};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::flows::Outgoing;
 use super::kafka_node::Cluster;
+use super::outcome::Message;
 use super::wait;
 
 const ANSWER: Duration = Duration::from_secs(30);
@@ -74,15 +76,6 @@ impl<'a> Topic<'a> {
             led.then_some(())
         });
     }
-}
-
-/// One record to write.
-#[derive(Clone, Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) partition: i32,
-    /// Milliseconds since the epoch.
-    pub(crate) timestamp: i64,
-    pub(crate) payload: Option<Vec<u8>>,
 }
 
 /// Writes records in order, each partition's offsets without gaps.
@@ -151,6 +144,13 @@ pub(crate) struct Incoming {
     pub(crate) key: Vec<u8>,
     pub(crate) payload: Option<Vec<u8>>,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Incoming {
+    /// As an alert or window record.
+    pub(crate) fn message(&self) -> Message {
+        Message::parse(self.payload.as_deref().unwrap_or_default())
+    }
 }
 
 /// Reads a topic from its beginning, `read_committed`, and remembers all of it.
@@ -284,7 +284,7 @@ fn is_passing(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-fn headers_of(message: &impl Message) -> Vec<(String, Vec<u8>)> {
+fn headers_of(message: &impl rdkafka::Message) -> Vec<(String, Vec<u8>)> {
     let Some(headers) = message.headers() else {
         return Vec::new();
     };

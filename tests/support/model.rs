@@ -96,7 +96,7 @@ impl Metric {
     }
 }
 
-/// A rule, for the model and, by `app::rule_yaml`, for hotprefix.
+/// A rule, for the model and, by `rules::as_config`, for hotprefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) name: &'static str,

@@ -5,7 +5,6 @@ use std::fmt::Debug;
 
 use serde_json::Value;
 
-use super::kafka_client::Incoming;
 use super::model::{AlertKey, Found, Volume, WindowFound};
 
 /// One alert or window record, parsed.
@@ -17,8 +16,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    pub(crate) fn parse(record: &Incoming) -> Self {
-        let payload = record.payload.as_deref().unwrap_or_default();
+    pub(crate) fn parse(payload: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(payload).unwrap_or_else(|error| {
             let text = String::from_utf8_lossy(payload);
             panic!("an output record is not JSON ({error}): {text}")
@@ -109,28 +107,26 @@ impl Message {
     }
 }
 
-/// The final alerts among committed records; panics where one is there twice.
-pub(crate) fn alerts(records: &[Incoming]) -> BTreeMap<AlertKey, Found> {
-    let messages = records.iter().map(Message::parse).filter(Message::is_final);
+/// The final alerts among messages; panics where one is there twice.
+pub(crate) fn alerts(messages: impl IntoIterator<Item = Message>) -> BTreeMap<AlertKey, Found> {
+    let messages = messages.into_iter().filter(Message::is_final);
     once_each(messages.map(|m| (m.key(), m.found())))
 }
 
 /// The final window records with traffic; panics where one is there twice.
-pub(crate) fn windows(records: &[Incoming]) -> BTreeMap<(String, i64), WindowFound> {
-    let messages = records.iter().map(Message::parse).filter(Message::is_final);
-    let all =
-        once_each(messages.map(|m| ((m.rule().to_owned(), m.window_start()), m.window_found())));
-    all.into_iter()
-        .filter(|(_, w)| w.total != Volume::default() || w.late_flows > 0)
-        .collect()
+pub(crate) fn windows(
+    messages: impl IntoIterator<Item = Message>,
+) -> BTreeMap<(String, i64), WindowFound> {
+    let messages = messages.into_iter().filter(Message::is_final);
+    let key = |m: &Message| (m.rule().to_owned(), m.window_start());
+    let all = once_each(messages.map(|m| (key(&m), m.window_found())));
+    let has_traffic = |w: &WindowFound| w.total != Volume::default() || w.late_flows > 0;
+    all.into_iter().filter(|(_, w)| has_traffic(w)).collect()
 }
 
-/// The values of all records as text, sorted: equal for equal sets.
-pub(crate) fn comparable(records: &[Incoming]) -> Vec<String> {
-    let mut all: Vec<_> = records
-        .iter()
-        .map(|r| Message::parse(r).comparable)
-        .collect();
+/// The values of all messages as text, sorted: equal for equal sets.
+pub(crate) fn comparable(messages: impl IntoIterator<Item = Message>) -> Vec<String> {
+    let mut all: Vec<_> = messages.into_iter().map(|m| m.comparable).collect();
     all.sort_unstable();
     all
 }

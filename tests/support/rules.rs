@@ -1,5 +1,7 @@
 //! The rules that the broker tests run: every mode, both keys, ranges and lists, volumes and rates.
 
+use serde_json::{Map, Value, json};
+
 use super::model::{
     BITS_PER_SECOND, BYTES, FLOWS, Key, Late, Lengths, Mode, PACKETS_PER_SECOND, Rule,
 };
@@ -72,4 +74,39 @@ fn every_prefix() -> Rule {
         thresholds: vec![(BYTES, vec![(0, 200 << 20), (24, 100 << 20)])],
         ..like_the_ancestor()
     }
+}
+
+/// A rule as an operator writes it.
+pub(crate) fn as_config(rule: &Rule) -> Value {
+    let lengths = |lengths: &Lengths| match lengths {
+        Lengths::Range(from, to) => json!(format!("{from}..{to}")),
+        Lengths::List(list) => json!(list),
+    };
+    let mut thresholds = Map::new();
+    for (metric, table) in &rule.thresholds {
+        let value = match table.as_slice() {
+            [(0, everywhere)] => json!(everywhere),
+            by_length => by_length
+                .iter()
+                .map(|(l, v)| (l.to_string(), json!(v)))
+                .collect(),
+        };
+        thresholds.insert(metric.name.to_owned(), value);
+    }
+    json!({
+        "name": rule.name,
+        "filter": rule.filter,
+        "key": match rule.key { Key::Dst => "dst", Key::Src => "src" },
+        "interval": format!("{}ms", rule.interval_ms),
+        "grace": format!("{}ms", rule.grace_ms),
+        "late": match rule.late { Late::OldestOpen => "oldest_open", Late::Drop => "drop" },
+        "mode": match rule.mode {
+            Mode::MostSpecific => "most_specific",
+            Mode::Discounted => "discounted",
+            Mode::All => "all",
+        },
+        "prefix_length": {"ipv4": lengths(&rule.ipv4), "ipv6": lengths(&rule.ipv6)},
+        "thresholds": thresholds,
+        "max_alerts_per_window": rule.max_alerts,
+    })
 }
