@@ -180,6 +180,8 @@ struct Totals {
     late_flows: BTreeMap<(String, i64), u64>,
     fates: Fates,
     dead_letters: Vec<DeadLetter>,
+    /// By selection, how far the last marker said that it is closed.
+    closed: BTreeMap<Fingerprint, Timestamp>,
 }
 
 impl Totals {
@@ -205,10 +207,21 @@ impl Totals {
         }
         assert_eq!(markers.len(), 2);
         assert_eq!(markers[0], markers[1]);
+        let progress = markers[0].rules.iter();
+        self.closed = progress.map(|p| (p.selection, p.closed_through)).collect();
         markers.remove(0)
     }
 
     fn add_delta(&mut self, delta: Delta) {
+        assert!(
+            !delta.leaves.is_empty() || delta.late_flows > 0,
+            "{delta:?} tells nothing"
+        );
+        let closed = self.closed.get(&delta.selection);
+        assert!(
+            closed.is_none_or(|at| delta.window.end > *at),
+            "{delta:?} is for a closed window"
+        );
         let key = (delta.rule.to_string(), delta.window.start.as_millis());
         if delta.late_flows > 0 {
             *self.late_flows.entry(key.clone()).or_default() += delta.late_flows;
@@ -247,3 +260,10 @@ impl Totals {
         of_rule.map(|((_, start), n)| (*start, *n)).collect()
     }
 }
+
+/// A task moves with its partition between threads, and a flush to the thread that encodes it.
+const _: () = {
+    const fn moves_between_threads<T: Send>() {}
+    moves_between_threads::<CountTask>();
+    moves_between_threads::<Flush>();
+};

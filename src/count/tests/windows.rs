@@ -115,6 +115,32 @@ fn a_spread_flow_is_divided_exactly_and_counts_once() {
 }
 
 #[test]
+fn a_spread_flow_that_ended_before_every_open_window_is_late_as_a_whole() {
+    let mut spread = rule("r", 1000, 0, LatePolicy::OldestOpen);
+    spread.attribution = Attribution::Spread;
+    let lasting = Sample {
+        start: 100,
+        end: 2600,
+        ..Sample::at(3500)
+    };
+    let mut task = fresh(vec![spread.clone()]);
+    feed_flow(&mut task, Sample::at(9000));
+    feed_flow(&mut task, lasting);
+    let totals = Totals::of(&mut task);
+    assert_eq!(totals.bytes("r"), [(9000, 200, 2)]);
+    assert_eq!(totals.late("r"), [(9000, 1)]);
+
+    spread.late = LatePolicy::Drop;
+    let mut task = fresh(vec![spread]);
+    feed_flow(&mut task, Sample::at(9000));
+    feed_flow(&mut task, lasting);
+    let totals = Totals::of(&mut task);
+    assert_eq!(totals.bytes("r"), [(9000, 100, 1)]);
+    assert_eq!(totals.late("r"), [(9000, 1)]);
+    assert_eq!((totals.fates.selected, totals.fates.late), (1, 1));
+}
+
+#[test]
 fn rates_are_told_by_leaf_only_where_they_differ() {
     let mut task = fresh(vec![rule("r", 1000, 0, LatePolicy::Drop)]);
     for (rate, at) in [(32, 1000), (32, 1001), (0, 2000), (32, 2001)] {
