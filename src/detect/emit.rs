@@ -107,18 +107,15 @@ impl DetectTask {
                 }
             }
         }
-        self.forget_unknown(emission.offset);
+        self.forget_gone(emission.offset);
         self.release();
     }
 
-    /// Forgets selections that nobody counts and that no record from the committed offset on names.
-    fn forget_unknown(&mut self, committed: i64) {
-        let sources = &self.sources;
-        self.tracks.retain(|selection, track| {
-            track.rule.is_some()
-                || !track.open.is_empty()
-                || sources.list(*selection)
-                || track.last_offset >= committed
+    /// Forgets selections that nobody counts, once no record from the committed offset on names them.
+    fn forget_gone(&mut self, committed: i64) {
+        self.tracks.retain(|_, track| {
+            let is_gone = track.gone_at.is_some_and(|gone| gone < committed);
+            track.rule.is_some() || !track.open.is_empty() || track.next.is_some() || !is_gone
         });
     }
 
@@ -145,6 +142,13 @@ impl DetectTask {
             }
             cursor = Window::starting(prepared.next, cursor.length());
             emission.push(prepared);
+        }
+        // What is due is finalised, also where nobody wants a record of it.
+        if let Some(track) = self.tracks.get(&selection)
+            && cursor.start < track.due_through
+        {
+            let finalised = &mut emission.effect.finalised;
+            finalised.insert(selection, track.due_through);
         }
         true
     }
