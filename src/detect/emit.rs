@@ -7,6 +7,7 @@ use super::emission::{Emission, Prepared, StateChange};
 use super::finalise;
 use super::source::Before;
 use super::task::DetectTask;
+use super::track::Track;
 use super::wire;
 use crate::alert::WindowState;
 use crate::rule::Fingerprint;
@@ -128,7 +129,7 @@ impl DetectTask {
 
     /// Adds the due windows of one selection. False when there was no room for all.
     fn emit(&mut self, selection: Fingerprint, emission: &mut Emission) -> bool {
-        let Some(mut cursor) = self.tracks.get(&selection).and_then(|t| t.oldest()) else {
+        let Some(mut cursor) = self.tracks.get(&selection).and_then(Track::oldest) else {
             return true;
         };
         loop {

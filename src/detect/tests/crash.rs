@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
         match self.event() {
             // Half of the time it was committed, and only the answer got lost.
             Event::Crash => {
-                if self.crashes % 2 == 0 {
+                if self.crashes.is_multiple_of(2) {
                     self.committed.commit(&emission);
                 }
                 return self.crash();
@@ -193,7 +193,9 @@ fn suffer(marker: &mut Marker, mishap: Mishap) {
 fn finals(committed: &Committed) -> (Vec<Alert>, Vec<WindowRecord>) {
     let mut alerts = committed.alerts.clone();
     alerts.retain(|a| a.r#final);
-    alerts.iter_mut().for_each(|a| a.revision = 0);
+    for alert in &mut alerts {
+        alert.revision = 0;
+    }
     let mut windows = committed.windows.clone();
     windows.retain(|w| w.state != WindowState::Provisional);
     for window in &mut windows {
