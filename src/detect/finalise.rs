@@ -89,7 +89,7 @@ fn finalise(
             render::rule_ref(rule),
             window,
             &outcome,
-            fate,
+            &fate,
         )),
         alerts,
         state: forget(track, window.start, written.chunks),
@@ -130,7 +130,7 @@ pub(super) fn next_unknown(
         selection: track.selection,
         next: window.end,
         alerts: Vec::new(),
-        record: (!is_told(window)).then(|| render::record(rule, window, &outcome, fate)),
+        record: (!is_told(window)).then(|| render::record(rule, window, &outcome, &fate)),
         state: forget(track, window.start, written.chunks),
         provisional: None,
     })
@@ -192,7 +192,7 @@ pub(super) fn provisional(
             render::rule_ref(rule),
             window,
             &outcome,
-            fate,
+            &fate,
         )),
         provisional: Some(Provisional {
             selection: track.selection,

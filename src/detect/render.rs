@@ -4,7 +4,6 @@
 //! rule, window and what was counted.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -187,7 +186,12 @@ pub(super) struct Fate {
 }
 
 /// A window's record.
-pub(super) fn record(rule: RuleRef, window: Window, outcome: &Outcome, fate: Fate) -> WindowRecord {
+pub(super) fn record(
+    rule: RuleRef,
+    window: Window,
+    outcome: &Outcome,
+    fate: &Fate,
+) -> WindowRecord {
     let mut narrow = Narrow::new(window.length());
     let total = narrow.volume(&outcome.total);
     let masked = outcome.masked.as_ref().map(|m| narrow.masked(m));
@@ -237,12 +241,7 @@ fn window_ref(window: Window) -> WindowRef {
 }
 
 /// The id of the alert on `prefix` that begins in the window at `first`: a UUID of version 5.
-pub fn alert_id(
-    rule: &dyn Display,
-    selection: Fingerprint,
-    prefix: Prefix,
-    first: Timestamp,
-) -> String {
+pub fn alert_id(rule: &str, selection: Fingerprint, prefix: Prefix, first: Timestamp) -> String {
     let name = format!("{rule}\n{selection}\n{prefix}\n{}", first.as_millis());
     Uuid::new_v5(&ALERT_IDS, name.as_bytes()).to_string()
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::sums::{interleave, records, rules, sources, undisturbed};
 use super::*;
+use crate::alert::WindowState;
 
 /// What happens at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl<'a> Run<'a> {
         match self.event() {
             // Half of the time it was committed, and only the answer got lost.
             Event::Crash => {
-                if self.crashes % 2 == 0 {
+                if self.crashes.is_multiple_of(2) {
                     self.committed.commit(&emission);
                 }
                 return self.crash();
@@ -120,13 +121,83 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What happens to sources now and then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mishap {
+    None,
+    /// It is idle at this marker.
+    Idle,
+    /// Records were lost before this marker.
+    Gap,
+    /// It counts only some rules from here on.
+    Drops,
+}
+
+/// A log with rules that nobody knows, a source that seems to be empty at first, and mishaps.
+#[derive(Clone, Debug)]
+struct Trouble {
+    log: Vec<Partial>,
+    events: Vec<Event>,
+}
+
+fn trouble(overdue: bool) -> impl Strategy<Value = Trouble> {
+    let mishap = prop_oneof![
+        6 => Just(Mishap::None),
+        1 => Just(Mishap::Idle),
+        1 => Just(Mishap::Gap),
+        1 => Just(Mishap::Drops),
+    ];
+    let choices = prop::collection::vec(0usize..60, 1..20);
+    let mishaps = prop::collection::vec(mishap, 0..20);
+    (sources(), choices, mishaps, any::<bool>(), events(overdue)).prop_map(
+        |(sources, choices, mishaps, empty, events)| {
+            let mut known_by_count = rules();
+            known_by_count.push(rule("gone", 3, 5));
+            known_by_count.push(rule("long", 4, 10));
+            let (mut records, _) = records(&known_by_count, &sources);
+            if empty {
+                let mut nothing = marker(0, sources.len() as u32, &[], None);
+                nothing.idle = true;
+                records[0].insert(0, vec![Partial::Marker(nothing)]);
+            }
+            let mut log = interleave(records, &choices);
+            let markers = log.iter_mut().filter_map(|p| match p {
+                Partial::Marker(marker) => Some(marker),
+                Partial::Delta(_) => None,
+            });
+            for (marker, mishap) in markers.zip(mishaps) {
+                suffer(marker, mishap);
+            }
+            Trouble { log, events }
+        },
+    )
+}
+
+fn suffer(marker: &mut Marker, mishap: Mishap) {
+    match mishap {
+        Mishap::None => {}
+        Mishap::Idle => marker.idle = true,
+        Mishap::Gap => {
+            marker.complete_from = marker.stream_time.map_or(Timestamp::MIN, |t| t.plus(GRACE));
+        }
+        Mishap::Drops => {
+            marker.rules.truncate(1);
+            for rule in &mut marker.rules {
+                rule.counted_from = marker.stream_time.unwrap_or(Timestamp::MIN);
+            }
+        }
+    }
+}
+
 /// Messages without what provisional ones leave behind.
 fn finals(committed: &Committed) -> (Vec<Alert>, Vec<WindowRecord>) {
     let mut alerts = committed.alerts.clone();
     alerts.retain(|a| a.r#final);
-    alerts.iter_mut().for_each(|a| a.revision = 0);
+    for alert in &mut alerts {
+        alert.revision = 0;
+    }
     let mut windows = committed.windows.clone();
-    windows.retain(|w| w.state != crate::alert::WindowState::Provisional);
+    windows.retain(|w| w.state != WindowState::Provisional);
     for window in &mut windows {
         window.revision = 0;
         window.superseded.clear();
@@ -152,46 +223,36 @@ fn check_revisions(committed: &Committed) -> Result<(), TestCaseError> {
         prop_assert!(last.r#final != void, "{} of {:?}", last.prefix, last.window);
     }
     let mut windows: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for window in &committed.windows {
+    // An unknown rule that is gone and comes back may tell of a window again.
+    let known = |w: &&WindowRecord| w.state != WindowState::UnknownRule;
+    for window in committed.windows.iter().filter(known) {
         let next = windows
             .entry((&window.rule.name, &window.window.start))
             .or_default();
-        prop_assert_eq!(window.revision as usize, *next);
+        prop_assert_eq!(window.revision as usize, *next, "{:#?}", committed.told());
         *next += 1;
     }
     Ok(())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn a_crash_at_any_moment_changes_no_message_and_not_their_order(
-        sources in sources(),
-        choices in prop::collection::vec(0usize..60, 1..20),
-        events in events(false),
+        Trouble { log, events } in trouble(false),
     ) {
-        let (records, _) = records(&rules(), &sources);
-        let log = interleave(records, &choices);
         let plan = plan(rules());
         let expected = undisturbed(&plan, &log);
-        let (mut got, _) = Run::of(&plan, &log, events);
+        let (got, _) = Run::of(&plan, &log, events);
         prop_assert_eq!(&got.alerts, &expected.alerts);
         prop_assert_eq!(&got.windows, &expected.windows);
-
-        // What is left behind is the same, too, once both say where they are.
-        got.state.clear();
-        prop_assert!(got.offset >= expected.offset);
     }
 
     #[test]
     fn provisional_messages_and_crashes_change_no_final_message(
-        sources in sources(),
-        choices in prop::collection::vec(0usize..60, 1..20),
-        events in events(true),
+        Trouble { log, events } in trouble(true),
     ) {
-        let (records, _) = records(&rules(), &sources);
-        let log = interleave(records, &choices);
         let plan = plan(rules());
         let expected = undisturbed(&plan, &log);
         let (got, _) = Run::of(&plan, &log, events);

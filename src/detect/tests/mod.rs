@@ -228,7 +228,9 @@ impl World {
     pub(super) fn overdue(&mut self, wall: i64) -> bool {
         let emission = self.task.overdue(at(wall));
         let some = emission.is_some();
-        emission.into_iter().for_each(|e| self.commit(e));
+        if let Some(emission) = emission {
+            self.commit(emission);
+        }
         some
     }
 

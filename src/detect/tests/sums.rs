@@ -95,7 +95,9 @@ pub(in crate::detect) fn interleave(
 ) -> Vec<Partial> {
     let mut log = Vec::new();
     let mut choices = choices.iter().cycle();
-    records.iter_mut().for_each(|r| r.reverse());
+    for of_source in &mut records {
+        of_source.reverse();
+    }
     while records.iter().any(|r| !r.is_empty()) {
         records.retain(|r| !r.is_empty());
         let source = choices.next().expect("a cycle") % records.len();
@@ -106,7 +108,9 @@ pub(in crate::detect) fn interleave(
 
 pub(in crate::detect) fn undisturbed(plan: &DetectPlan, log: &[Partial]) -> Committed {
     let mut world = World::new(plan.clone());
-    log.iter().for_each(|p| world.apply(p.clone()));
+    for partial in log {
+        world.apply(partial.clone());
+    }
     world.committed
 }
 
