@@ -10,6 +10,7 @@ pub mod kafka;
 pub mod net;
 pub mod partial;
 pub mod proto;
+pub mod replay;
 pub mod rule;
 pub mod schema;
 pub mod stage;

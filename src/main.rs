@@ -10,6 +10,7 @@ fn main() -> ExitCode {
         Command::Check(args) => cli::check(&args),
         Command::Schema(args) => cli::print_schema(args),
         Command::Tail(args) => cli::tail(&args),
+        Command::Replay(args) => cli::replay(&args),
         Command::Reset(args) => cli::reset(&args),
         _ => Ok(()),
     };

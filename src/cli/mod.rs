@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod output;
+mod replay;
 mod reset;
 mod tail;
 
@@ -14,11 +15,13 @@ pub use args::{
     SchemaName, StageName, TailArgs,
 };
 pub use check::check;
+pub use replay::replay;
 pub use reset::reset;
 pub use tail::tail;
 
 use crate::config::{self, ConfigErrors, Loaded};
 use crate::kafka::Fatal;
+use crate::replay::ReplayError;
 use crate::schema;
 use output::Output;
 
@@ -50,6 +53,12 @@ impl CliError {
 impl From<Fatal> for CliError {
     fn from(fatal: Fatal) -> Self {
         Self::Failed(fatal.0)
+    }
+}
+
+impl From<ReplayError> for CliError {
+    fn from(defect: ReplayError) -> Self {
+        Self::Failed(defect.to_string())
     }
 }
 
