@@ -276,6 +276,11 @@ impl DetectTask {
         self.held.len()
     }
 
+    /// Windows that are not finalised.
+    pub fn open_windows(&self) -> usize {
+        self.tracks.values().map(|t| t.open.len()).sum()
+    }
+
     /// Rows of all open windows: a measure of memory.
     pub fn rows(&self) -> usize {
         let windows = self.tracks.values().flat_map(|t| t.open.values());

@@ -1,10 +1,17 @@
 //! A member of a consumer group, with one queue per partition.
 //!
-//! In: topics. Out: [`GroupEvent`]s in order: partitions that came, with their queues, and partitions
-//! that go. Guarantees: a partition's queue is taken before it is assigned and the partition is
-//! paused, so that no record is delivered before [`Group::start_at`] says where to begin; a partition
-//! is given back only after its assignment number is dead, no transaction holds it and the receiver
-//! of [`GroupEvent::Revoked`] has let go of it. On failure [`GroupEvent::Failed`] says why, once.
+//! In: topics. Out: [`GroupEvent`]s in order. Guarantees: a partition's queue is taken before it is
+//! assigned and the partition is paused, so that no record is delivered before [`Group::start_at`] says
+//! where to begin; a partition is given back only after its assignment number is dead, no transaction
+//! holds it and the receiver of [`GroupEvent::Rebalancing`] has let go of it.
+//! On failure [`GroupEvent::Failed`] says why, once.
+//!
+//! Invariant: between [`GroupEvent::Rebalancing`] and the [`Group::start_at`] that follows
+//! [`GroupEvent::Rebalanced`] nobody reads, not even partitions that stay. librdkafka pauses them
+//! during a rebalance and goes on at the position that it believes the application has, which is
+//! one too far after an event in a batch, and too early when a batch was being read (tested: an
+//! end-of-partition event before a rebalance cost a record). For the same reason members get no such
+//! events.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,10 +19,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Message as _, Offset, TopicPartitionList};
 
@@ -31,7 +38,7 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
 /// How often the polling thread looks at the stop flag.
 const POLL: Duration = Duration::from_millis(100);
 
-/// A partition that is ours until [`GroupEvent::Revoked`] names it.
+/// A partition that is ours until [`GroupEvent::Rebalancing`] names it.
 pub(crate) struct Assigned {
     /// Topic and partition.
     pub(crate) partition: SourceId,
@@ -43,14 +50,18 @@ pub(crate) struct Assigned {
 
 /// What happens to a member.
 pub(crate) enum GroupEvent {
-    /// Partitions came.
-    Assigned(Vec<Assigned>),
-    /// Partitions go as soon as `released` is dropped: by then queues and tables must be gone.
-    Revoked {
-        /// Which.
-        numbers: Vec<AssignmentNumber>,
+    /// The assignment is about to change, as soon as `released` is dropped: by then the queues and
+    /// tables of what goes must be gone, and nobody may read what stays.
+    Rebalancing {
+        /// What goes.
+        revoked: Vec<AssignmentNumber>,
         /// Dropped by the receiver when it has let go.
         released: Sender<()>,
+    },
+    /// It has changed. What stayed must be started again with [`Group::start_at`].
+    Rebalanced {
+        /// What came.
+        assigned: Vec<Assigned>,
     },
     /// The member is of no use any more.
     Failed(Fatal),
@@ -125,6 +136,7 @@ impl Group {
     pub(crate) fn committed(
         &self,
         partitions: &[SourceId],
+        timeout: Duration,
     ) -> Result<Vec<(SourceId, Option<i64>, String)>, RequestError> {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for p in partitions {
@@ -133,7 +145,7 @@ impl Group {
         // The consumer is read_committed, so that librdkafka asks for stable offsets.
         let list = self
             .consumer
-            .committed_offsets(list, REQUEST_TIMEOUT)
+            .committed_offsets(list, timeout)
             .map_err(|e| RequestError::from_kafka("committed offsets", &e))?;
         let mut result = Vec::with_capacity(partitions.len());
         for p in partitions {
@@ -152,6 +164,25 @@ impl Group {
             result.push((p.clone(), offset, found.metadata().to_owned()));
         }
         Ok(result)
+    }
+
+    /// The offset up to which each assigned partition was read, behind records that are not for
+    /// readers, such as the marks of transactions. Absent where nothing was read yet.
+    pub(crate) fn positions(&self) -> HashMap<SourceId, i64> {
+        let Ok(list) = self.consumer.position() else {
+            return HashMap::new();
+        };
+        let known = list.elements().into_iter().filter_map(|p| {
+            let Offset::Offset(offset) = p.offset() else {
+                return None;
+            };
+            let partition = SourceId {
+                topic: p.topic().into(),
+                partition: p.partition(),
+            };
+            Some((partition, offset))
+        });
+        known.collect()
     }
 
     /// Makes the queue of `partition` begin at `offset`, at the start and when going back.
@@ -324,11 +355,25 @@ impl GroupContext {
         if partitions.count() > 0 {
             consumer.pause(partitions)?;
         }
+        self.release(Vec::new())?;
         match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions)?,
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(partitions)?,
         }
-        let _ = self.events.send(GroupEvent::Assigned(assigned));
+        let _ = self.events.send(GroupEvent::Rebalanced { assigned });
+        Ok(())
+    }
+
+    /// Waits until the receiver has let go of `revoked` and reads nothing.
+    fn release(&self, revoked: Vec<AssignmentNumber>) -> KafkaResult<()> {
+        let (released, release) = bounded(0);
+        let event = GroupEvent::Rebalancing { revoked, released };
+        // The receiver drops its end when it has let go. If it is gone, so are its queues.
+        if self.events.send(event).is_ok()
+            && release.recv_timeout(RELEASE_TIMEOUT) == Err(RecvTimeoutError::Timeout)
+        {
+            return Err(KafkaError::Rebalance(RDKafkaErrorCode::OperationTimedOut));
+        }
         Ok(())
     }
 
@@ -349,21 +394,14 @@ impl GroupContext {
         tracing::info!(stage = self.stage, lost, partitions = %names(partitions), "revoked");
         // Waits for the open transaction; from here on none can hold these partitions.
         self.fence.revoke(&numbers);
-        let (released, release) = bounded(0);
-        let sent = self.events.send(GroupEvent::Revoked { numbers, released });
-        // The receiver drops its end when it has let go. If it is gone, so are its queues.
-        if sent.is_ok()
-            && release.recv_timeout(RELEASE_TIMEOUT)
-                == Err(crossbeam_channel::RecvTimeoutError::Timeout)
-        {
-            return Err(KafkaError::Rebalance(
-                rdkafka::error::RDKafkaErrorCode::OperationTimedOut,
-            ));
-        }
+        self.release(numbers)?;
         match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
-            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+            RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions)?,
+            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign()?,
         }
+        let assigned = Vec::new();
+        let _ = self.events.send(GroupEvent::Rebalanced { assigned });
+        Ok(())
     }
 }
 

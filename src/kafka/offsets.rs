@@ -72,6 +72,12 @@ impl Offsets {
         Ok((!leaders.is_empty()).then_some(leaders))
     }
 
+    /// Waits a little, for whatever was asked for to come true.
+    pub(crate) fn wait(&self, time: Duration) {
+        // Serves the client's log and error events meanwhile; it never has records.
+        let _ = self.client.poll(time);
+    }
+
     /// First offset and end of one partition.
     pub(crate) fn bounds(&self, partition: &SourceId) -> Result<(i64, i64), RequestError> {
         self.client

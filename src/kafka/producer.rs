@@ -192,7 +192,7 @@ impl TransactionalProducer {
         &mut self,
         group: &Group,
         pass: &TransactionPass<'_>,
-        records: &[OutRecord],
+        records: &[&[OutRecord]],
         offsets: &[OutOffset],
     ) -> Result<(), TransactionError> {
         if offsets.is_empty() {
@@ -261,7 +261,7 @@ impl Live {
     fn run(
         &self,
         group: &Group,
-        records: &[OutRecord],
+        records: &[&[OutRecord]],
         offsets: &[OutOffset],
     ) -> Result<(), Trouble> {
         let list = offset_list(offsets).map_err(|e| Trouble::of("offsets", &e))?;
@@ -269,7 +269,7 @@ impl Live {
         self.producer
             .begin_transaction()
             .map_err(|e| Trouble::of("begin_transaction", &e))?;
-        for record in records {
+        for record in records.iter().copied().flatten() {
             self.send(record)?;
         }
         self.send_offsets(group, &list)?;

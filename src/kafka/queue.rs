@@ -30,6 +30,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
 
+use super::errors::is_permanent;
+
 /// Keeps a client alive without saying what its context is.
 type KeepAlive = Arc<dyn Send + Sync>;
 
@@ -165,7 +167,33 @@ pub(crate) struct Message<'a> {
     /// The value.
     pub(crate) payload: Option<&'a [u8]>,
     /// Set when this is an event and no record.
-    pub(crate) event: Option<RDKafkaErrorCode>,
+    pub(crate) event: Option<Event>,
+}
+
+/// What a queue tells besides records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The end of what may be read now, at the message's offset.
+    End,
+    /// The broker has no record at the position, and the fetcher has stopped.
+    OutOfRange,
+    /// Fetching fails until an operator mends it.
+    Permanent(RDKafkaErrorCode),
+    /// Fetching fails for now.
+    Trouble(RDKafkaErrorCode),
+}
+
+impl From<RDKafkaErrorCode> for Event {
+    fn from(code: RDKafkaErrorCode) -> Self {
+        match code {
+            RDKafkaErrorCode::PartitionEOF => Self::End,
+            RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
+                Self::OutOfRange
+            }
+            code if is_permanent(code) => Self::Permanent(code),
+            code => Self::Trouble(code),
+        }
+    }
 }
 
 impl<'a> Message<'a> {
@@ -179,7 +207,7 @@ impl<'a> Message<'a> {
             let m = &*message;
             let timestamp = sys::rd_kafka_message_timestamp(message, &raw mut kind);
             let event = (m.err != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR)
-                .then(|| m.err.into());
+                .then(|| RDKafkaErrorCode::from(m.err).into());
             Self {
                 offset: m.offset,
                 timestamp: (timestamp >= 0

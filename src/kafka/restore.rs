@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::errors::{Fatal, PlainContext, RequestError};
-use super::queue::{Buffer, Message, PartitionQueue};
+use super::queue::{Buffer, Event, Message, PartitionQueue};
 use super::settings::ClientSettings;
 use crate::partial::SourceId;
 
@@ -63,12 +62,20 @@ pub(crate) fn read_table(
             match message.event {
                 None => keep(&mut table, &message),
                 // The end of what is committed: the true end only if nothing is undecided before it.
-                Some(Code::PartitionEOF) if message.offset >= end => return Ok(Some(table)),
-                Some(Code::PartitionEOF) => {}
-                Some(code) if super::errors::is_permanent(code) => {
+                Some(Event::End) if message.offset >= end => return Ok(Some(table)),
+                Some(Event::End) => {}
+                Some(Event::Permanent(code)) => {
                     return Err(Fatal(format!("{what}: {code}")).into());
                 }
-                Some(code) => return Err(RequestError::Retry(format!("{what}: {code}"))),
+                // The next try begins anew.
+                Some(Event::OutOfRange) => {
+                    return Err(RequestError::Retry(format!(
+                        "{what}: records were deleted meanwhile"
+                    )));
+                }
+                Some(Event::Trouble(code)) => {
+                    return Err(RequestError::Retry(format!("{what}: {code}")));
+                }
             }
         }
         drop(batch);

@@ -102,6 +102,7 @@ impl ClientSettings {
         let mut client = self.operator();
         client.remove("group.protocol");
         self.consume(&mut client, group);
+        client.set("enable.partition.eof", "true");
         client
     }
 
@@ -110,6 +111,8 @@ impl ClientSettings {
         let mut client = self.operator();
         self.consume(&mut client, &self.group(stage));
         client.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS);
+        // See `group` for why a member must not get this event.
+        client.set("enable.partition.eof", "false");
         if self.group_protocol() == GroupProtocol::Classic {
             // Forbidden under `consumer`, where the broker decides.
             self.default(&mut client, "session.timeout.ms", SESSION_TIMEOUT_MS);
@@ -129,7 +132,6 @@ impl ClientSettings {
             .set("enable.auto.offset.store", "false")
             // A gap is ours to count, never to be skipped by a default.
             .set("auto.offset.reset", "error")
-            .set("enable.partition.eof", "true")
             // The default of 1000 stalls a consumer that is slower than its fetcher.
             .set("fetch.queue.backoff.ms", "1");
         self.default(client, "queued.max.messages.kbytes", QUEUED_KBYTES);
@@ -151,7 +153,9 @@ impl ClientSettings {
             .set("message.timeout.ms", &timeout)
             .set("socket.timeout.ms", &timeout)
             .set("message.max.bytes", max_message_bytes.to_string());
-        self.default(&mut client, "compression.codec", "lz4");
+        self.default(&mut client, "compression.type", "lz4");
+        // As Java clients place keys, so that a consumer may join our topics with its own.
+        client.set("partitioner", "murmur2_random");
         client
     }
 }

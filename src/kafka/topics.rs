@@ -26,6 +26,8 @@ pub(crate) const DEAD_LETTER_ROOM: usize = 64 * 1024;
 pub(crate) const STATE_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 /// How long a topic that was just made may take to be seen.
 const APPEARS: Duration = Duration::from_secs(15);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The names of an application's topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -395,7 +397,7 @@ fn partitions_patiently(offsets: &Offsets, topic: &str) -> Result<Option<u32>, F
     loop {
         match offsets.partitions(topic) {
             Ok(found) => return Ok(found),
-            Err(RequestError::Retry(_)) if Instant::now() < deadline => {}
+            Err(RequestError::Retry(_)) if Instant::now() < deadline => offsets.wait(PAUSE),
             Err(e) => return Err(e.into_fatal()),
         }
     }

@@ -2,4 +2,5 @@
 
 mod compat;
 mod config;
+mod layers;
 mod schemas;

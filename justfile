@@ -1,0 +1,53 @@
+# The steps of .ci/run by name. `pip install rust-just` or `cargo install just`.
+
+# What there is.
+default:
+    @just --list --unsorted
+
+# Formatting.
+fmt:
+    cargo fmt --check
+
+# Spelling.
+spelling:
+    typos
+
+# Licences, sources and second versions of dependencies.
+deny:
+    cargo deny --locked check bans licenses sources
+
+# Known vulnerabilities; fetches the RustSec database.
+advisories:
+    cargo deny --locked check advisories
+
+# Lints of everything.
+lint:
+    cargo clippy --locked --all-targets -- -D warnings
+
+# Documentation builds without a warning.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+# Committed schemas are what the types say, and no change breaks a reader.
+schemas:
+    cargo test --locked --test contracts schemas
+
+# The README's commands, word for word: the demo and all tests.
+readme:
+    .ci/readme
+
+# Unit, property and contract tests only: no Kafka, seconds.
+quick:
+    cargo test --locked --lib --test contracts
+
+# Flows of real collectors through a real Kafka.
+goflow2:
+    tests/goflow2/run.sh
+
+# The broker tests at full size.
+endurance:
+    cargo test --locked --release --test endurance
+
+# All of it, as a merge needs it.
+ci:
+    .ci/run

@@ -1,0 +1,251 @@
+//! The thread that asks Kafka what takes time to answer: committed offsets, first positions, ends.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::start::{self, Beginning};
+use crate::kafka::fence::AssignmentNumber;
+use crate::kafka::group::Group;
+use crate::kafka::offsets::Offsets;
+use crate::kafka::{Fatal, RequestError};
+use crate::partial::SourceId;
+use crate::stage::Shell;
+use crate::stage::pulse::Pulse;
+use crate::stage::status::Stage;
+use crate::telemetry::clock;
+
+/// How often a question that could not be answered is tried again.
+const ROUND: Duration = Duration::from_millis(250);
+/// How long one leader may take to answer.
+const ANSWER: Duration = Duration::from_millis(500);
+/// How long committed offsets may take; then other questions go first. They wait for transactions
+/// that a dead instance has left open.
+const COMMITTED: Duration = Duration::from_secs(1);
+/// How often the input's partitions are counted.
+const RECOUNT: Duration = Duration::from_secs(2);
+
+/// A question.
+pub(super) enum Question {
+    /// Where does this partition begin?
+    Position(Asked),
+    /// Which offsets does the broker have of this partition?
+    Bounds(Asked),
+    /// What are the ends of these? Only the last such question counts.
+    Ends(Vec<SourceId>),
+}
+
+/// Whom an answer is for. Nobody any more, when the slot that it was asked for is gone.
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub(super) source: SourceId,
+    pub(super) number: AssignmentNumber,
+    pub(super) alive: Weak<()>,
+}
+
+/// An answer.
+pub(super) enum Answer {
+    /// Something is committed.
+    Committed {
+        number: AssignmentNumber,
+        offset: i64,
+        metadata: String,
+        first_partitions: u32,
+        topic_partitions: u32,
+    },
+    /// Nothing is committed.
+    Fresh {
+        number: AssignmentNumber,
+        beginning: Beginning,
+        topic_partitions: u32,
+    },
+    /// First offset and end.
+    Bounds {
+        number: AssignmentNumber,
+        low: i64,
+        high: i64,
+    },
+    /// Ends of quiet partitions whose leaders answered, asked for at `asked`.
+    Ends {
+        asked: Instant,
+        ends: HashMap<SourceId, i64>,
+    },
+    /// How many partitions an input topic has.
+    Partitions { topic: Arc<str>, partitions: u32 },
+    /// It cannot be known.
+    Failed(Fatal),
+}
+
+/// Asks.
+pub(super) struct Asker {
+    shell: Arc<Shell>,
+    group: Arc<Group>,
+    questions: Receiver<Question>,
+    answers: Sender<Answer>,
+    offsets: Offsets,
+    waiting: Vec<Question>,
+    quiet: Vec<SourceId>,
+    pulse: Pulse,
+}
+
+impl Asker {
+    pub(super) fn new(
+        shell: &Arc<Shell>,
+        group: &Arc<Group>,
+        questions: Receiver<Question>,
+        answers: Sender<Answer>,
+    ) -> Result<Self, Fatal> {
+        Ok(Self {
+            offsets: Offsets::new(&shell.settings)?,
+            pulse: shell.pulses.of("count-ask"),
+            shell: Arc::clone(shell),
+            group: Arc::clone(group),
+            questions,
+            answers,
+            waiting: Vec::new(),
+            quiet: Vec::new(),
+        })
+    }
+
+    /// Until the worker is gone.
+    pub(super) fn run(mut self) {
+        let mut next_count = Instant::now();
+        loop {
+            match self.questions.recv_timeout(ROUND) {
+                Ok(question) => {
+                    self.take(question);
+                    while let Ok(more) = self.questions.try_recv() {
+                        self.take(more);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.ends();
+            for question in std::mem::take(&mut self.waiting) {
+                self.answer(question);
+            }
+            if Instant::now() >= next_count {
+                next_count = Instant::now() + RECOUNT;
+                self.recount();
+            }
+        }
+    }
+
+    fn take(&mut self, question: Question) {
+        match question {
+            Question::Ends(quiet) => self.quiet = quiet,
+            other => self.waiting.push(other),
+        }
+    }
+
+    /// Answers, or keeps the question for the next round.
+    fn answer(&mut self, question: Question) {
+        let (Question::Position(asked) | Question::Bounds(asked)) = &question else {
+            return;
+        };
+        if asked.alive.upgrade().is_none() {
+            return;
+        }
+        let answer = self.pulse.during(|| match &question {
+            Question::Position(asked) => self.position(asked),
+            _ => {
+                let (low, high) = self.offsets.bounds(&asked.source)?;
+                let number = asked.number;
+                Ok(Answer::Bounds { number, low, high })
+            }
+        });
+        match answer {
+            Ok(answer) => {
+                self.shell.status.no_trouble(Stage::Count);
+                self.send(answer);
+            }
+            Err(RequestError::Retry(why)) => {
+                self.shell.status.trouble(Stage::Count, &why);
+                self.waiting.push(question);
+            }
+            Err(RequestError::Fatal(fatal)) => self.send(Answer::Failed(fatal)),
+        }
+    }
+
+    fn send(&self, answer: Answer) {
+        // Nobody listens when the worker has just ended.
+        let _ = self.answers.send(answer);
+    }
+
+    fn position(&self, asked: &Asked) -> Result<Answer, RequestError> {
+        let source = &asked.source;
+        let number = asked.number;
+        let topic_partitions = self
+            .offsets
+            .partitions(&source.topic)?
+            .ok_or_else(|| RequestError::Retry(format!("no such topic: {}", source.topic)))?;
+        let own = self
+            .group
+            .committed(std::slice::from_ref(source), COMMITTED)?;
+        if let Some((_, Some(offset), metadata)) = own.into_iter().next() {
+            let (first, task) = start::parse(&metadata);
+            return Ok(Answer::Committed {
+                number,
+                offset,
+                metadata: task.to_owned(),
+                first_partitions: first.unwrap_or(topic_partitions),
+                topic_partitions,
+            });
+        }
+        let others: Vec<_> = (0..topic_partitions)
+            .map(|p| SourceId {
+                topic: Arc::clone(&source.topic),
+                partition: i32::try_from(p).unwrap_or(i32::MAX),
+            })
+            .filter(|p| p != source)
+            .collect();
+        let others = if others.is_empty() {
+            Vec::new()
+        } else {
+            self.group.committed(&others, COMMITTED)?
+        };
+        let others: Vec<_> = others
+            .into_iter()
+            .filter(|(_, offset, _)| offset.is_some())
+            .map(|(_, _, metadata)| metadata)
+            .collect();
+        let start = self.shell.config.input.start;
+        let beginning = start::resolve(
+            &self.offsets,
+            start,
+            source,
+            topic_partitions,
+            &others,
+            clock::now(),
+        )?;
+        Ok(Answer::Fresh {
+            number,
+            beginning,
+            topic_partitions,
+        })
+    }
+
+    fn ends(&mut self) {
+        let quiet = std::mem::take(&mut self.quiet);
+        if quiet.is_empty() {
+            return;
+        }
+        let asked = Instant::now();
+        let ends = self.pulse.during(|| self.offsets.ends(&quiet, ANSWER));
+        self.send(Answer::Ends { asked, ends });
+    }
+
+    fn recount(&self) {
+        for topic in &self.shell.config.input.topics {
+            if let Ok(Some(partitions)) = self.offsets.partitions(topic) {
+                self.send(Answer::Partitions {
+                    topic: topic.as_str().into(),
+                    partitions,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The thread that encodes and commits, one flush after the other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::start;
+use crate::count::Flush;
+use crate::kafka::Fatal;
+use crate::kafka::fence::AssignmentNumber;
+use crate::kafka::group::Group;
+use crate::kafka::producer::{OutOffset, OutRecord, TransactionError, TransactionalProducer};
+use crate::net::Addr;
+use crate::partial::{Fates, SourceId};
+use crate::stage::pulse::Pulse;
+use crate::stage::status::Stage;
+use crate::stage::{Shell, dead_letter};
+
+/// Records in a flush from which on they speak for their topic.
+const FORMAT_SAMPLE: u64 = 50;
+
+/// One task's part of a flush.
+pub(super) struct Part {
+    pub(super) number: AssignmentNumber,
+    pub(super) flush: Flush,
+    pub(super) topic_partitions: u32,
+    pub(super) first_partitions: u32,
+}
+
+/// What became of a flush.
+pub(super) struct Done {
+    /// Every assignment that was in it, also those that were revoked meanwhile.
+    pub(super) numbers: Vec<AssignmentNumber>,
+    pub(super) outcome: Outcome,
+}
+
+/// What became of a flush.
+pub(super) enum Outcome {
+    /// All live parts are committed.
+    Committed,
+    /// Its tasks must be dropped and begin again at what is committed.
+    Rewind,
+    /// The stage must end.
+    Failed(Fatal),
+}
+
+/// Encodes and commits.
+pub(super) struct Flusher {
+    shell: Arc<Shell>,
+    group: Arc<Group>,
+    producer: TransactionalProducer,
+    jobs: Receiver<Vec<Part>>,
+    done: Sender<Done>,
+    pulse: Pulse,
+}
+
+/// A part, encoded.
+struct Encoded {
+    offset: OutOffset,
+    records: Vec<OutRecord>,
+    told: Told,
+}
+
+/// What telemetry is told once it is committed.
+struct Told {
+    source: SourceId,
+    fates: Fates,
+    unknown_sampling: Vec<(Addr, u64)>,
+    /// A dead letter's reason.
+    reason: Option<String>,
+}
+
+impl Flusher {
+    pub(super) fn new(
+        shell: &Arc<Shell>,
+        group: &Arc<Group>,
+        producer: TransactionalProducer,
+        jobs: Receiver<Vec<Part>>,
+        done: Sender<Done>,
+    ) -> Self {
+        Self {
+            shell: Arc::clone(shell),
+            group: Arc::clone(group),
+            producer,
+            jobs,
+            done,
+            pulse: shell.pulses.of("count-flush"),
+        }
+    }
+
+    /// Until the worker is gone.
+    pub(super) fn run(mut self) {
+        while let Ok(parts) = self.jobs.recv() {
+            let numbers = parts.iter().map(|p| p.number).collect();
+            let pulse = self.pulse.clone();
+            let outcome = pulse.during(|| self.flush(parts));
+            let outcome = match outcome {
+                Outcome::Rewind => self.recover(),
+                other => other,
+            };
+            if self.done.send(Done { numbers, outcome }).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn flush(&mut self, parts: Vec<Part>) -> Outcome {
+        let begun = Instant::now();
+        let encoded: Vec<_> = parts.into_iter().map(|p| self.encode(p)).collect();
+        let pass = self.group.fence().transaction();
+        // What was revoked since is somebody else's to count.
+        let live: Vec<_> = encoded
+            .into_iter()
+            .filter(|p| pass.is_live(p.offset.number))
+            .collect();
+        if live.is_empty() {
+            return Outcome::Committed;
+        }
+        let offsets: Vec<_> = live.iter().map(|p| p.offset.clone()).collect();
+        let records: Vec<_> = live.iter().map(|p| p.records.as_slice()).collect();
+        let result = self
+            .producer
+            .transact(&self.group, &pass, &records, &offsets);
+        drop(pass);
+        self.tell(&live, begun.elapsed(), result.is_ok());
+        match result {
+            Ok(()) => Outcome::Committed,
+            Err(TransactionError::Rewind(why)) => {
+                self.shell.status.trouble(Stage::Count, &why);
+                Outcome::Rewind
+            }
+            Err(TransactionError::Fatal(fatal)) => Outcome::Failed(fatal),
+        }
+    }
+
+    /// Committed offsets may be read back only when the producer has settled what it left.
+    fn recover(&mut self) -> Outcome {
+        match super::prepare(&self.shell, Stage::Count, &mut self.producer) {
+            Ok(_) => Outcome::Rewind,
+            Err(fatal) => Outcome::Failed(fatal),
+        }
+    }
+
+    fn encode(&self, part: Part) -> Encoded {
+        let facts = &self.shell.facts;
+        let mut flush = part.flush;
+        let source = flush.source.clone();
+        let letters = std::mem::take(&mut flush.dead_letters);
+        let told = Told {
+            source: source.clone(),
+            fates: flush.fates,
+            unknown_sampling: flush
+                .exporters
+                .iter()
+                .filter_map(|(exporter, issues)| Some(((*exporter)?, issues.unknown_sampling)))
+                .filter(|(_, n)| *n > 0)
+                .collect(),
+            reason: letters.last().map(|l| l.reason.clone()),
+        };
+        let mut records: Vec<_> = letters
+            .into_iter()
+            .map(|letter| {
+                let topic = &self.shell.names.dead_letters;
+                dead_letter::record(topic, &source, letter, facts.dead_letter_bytes)
+            })
+            .collect();
+        let offset = OutOffset {
+            partition: source,
+            number: part.number,
+            offset: flush.next_offset,
+            metadata: start::metadata(part.first_partitions, &flush.metadata),
+        };
+        let partials = flush.encode(facts.partials_partitions, part.topic_partitions);
+        records.extend(partials.into_iter().map(|p| OutRecord {
+            topic: Arc::clone(&self.shell.names.partials),
+            partition: Some(p.partition),
+            key: Some(p.key),
+            payload: Some(p.payload),
+            ..OutRecord::default()
+        }));
+        Encoded {
+            offset,
+            records,
+            told,
+        }
+    }
+
+    fn tell(&self, live: &[Encoded], busy: Duration, committed: bool) {
+        let bytes: usize = live
+            .iter()
+            .flat_map(|p| &p.records)
+            .map(|r| r.payload.as_ref().map_or(0, Vec::len))
+            .sum();
+        self.shell.status.count(|count| {
+            count.flushes.busy += busy;
+            if !committed {
+                count.flushes.aborted += 1;
+                return;
+            }
+            count.flushes.committed += 1;
+            count.flushes.bytes += bytes as u64;
+            for Encoded { told, .. } in live {
+                let source = count.sources.entry(told.source.clone()).or_default();
+                source.fates.add(&told.fates);
+                // A handful of records says nothing about a topic's format.
+                if told.fates.records() >= FORMAT_SAMPLE {
+                    let most = told.fates.undecodable * 2 > told.fates.records();
+                    let reason = told.reason.clone().unwrap_or_else(|| "no flow".to_owned());
+                    source.wrong_format = most.then_some(reason);
+                }
+                for (exporter, n) in &told.unknown_sampling {
+                    *count.unknown_sampling.entry(*exporter).or_default() += n;
+                }
+            }
+        });
+        if committed {
+            self.shell.status.no_trouble(Stage::Count);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Delivery on a real Kafka: what the mock cluster and unit tests cannot show.
+//!
+//! The whole matrix and the long runs are in the target `endurance`: `cargo test --test endurance`.
+
+mod crash;
+mod exactness;
+mod harness;
+mod run;
+mod silence;
+mod stuck;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use exactness::Spread;
+use silence::Timing;
+
+const FLOWS: usize = 40_000;
+
+#[test]
+fn alerts_equal_the_model_with_1_partition() {
+    exactness::check(
+        FLOWS,
+        1,
+        &[Spread {
+            instances: 1,
+            flush: "1s",
+        }],
+    );
+}
+
+#[test]
+fn alerts_equal_the_model_with_4_partitions() {
+    let spreads = [
+        Spread {
+            instances: 1,
+            flush: "50ms",
+        },
+        Spread {
+            instances: 3,
+            flush: "1s",
+        },
+    ];
+    exactness::check(FLOWS, 4, &spreads);
+}
+
+#[test]
+fn alerts_equal_the_model_with_16_partitions() {
+    exactness::check(
+        FLOWS,
+        16,
+        &[Spread {
+            instances: 2,
+            flush: "5s",
+        }],
+    );
+}
+
+#[test]
+fn late_flows_are_decided_by_each_partition() {
+    exactness::check_late_flows(FLOWS);
+}
+
+#[test]
+fn the_consumer_group_protocol_gives_the_same() {
+    exactness::check_consumer_protocol(FLOWS);
+}
+
+#[test]
+fn killed_instances_leave_each_result_once() {
+    crash::check_kills("kills", 6, FLOWS, 4);
+}
+
+#[test]
+fn an_instance_frozen_beyond_its_session_leaves_each_result_once() {
+    crash::check_freeze("freeze", 7, FLOWS, Duration::from_secs(6));
+}
+
+#[test]
+fn silence_within_a_window_loses_nothing() {
+    let timing = Timing {
+        interval: Duration::from_secs(12),
+        grace: Duration::from_secs(1),
+        idle_timeout: Duration::from_secs(2),
+    };
+    silence::check_pause(
+        "pause",
+        &timing,
+        Duration::from_secs(4),
+        Duration::from_secs(9),
+    );
+}
+
+#[test]
+fn silence_after_an_attack_closes_its_window() {
+    let timing = Timing {
+        interval: Duration::from_secs(8),
+        grace: Duration::from_secs(1),
+        idle_timeout: Duration::from_secs(2),
+    };
+    silence::check_end("quiet", &timing);
+}

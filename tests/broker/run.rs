@@ -1,0 +1,233 @@
+//! One load through one application, and what must come of it.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use hotprefix::partial::{Fates, Partial, decode};
+
+use crate::support::app::{App, Instance};
+use crate::support::flows::{Content, Load, Outgoing, Record};
+use crate::support::kafka_client::{Incoming, Reader, Topic, Writer, committed, read_all};
+use crate::support::kafka_node::Cluster;
+use crate::support::model::{self, Outcome, Rule};
+use crate::support::outcome::{Message, alerts, assert_same, comparable, windows};
+
+/// How long a load may take to be counted to its end: far more than it needs on an idle machine.
+const COUNTED: Duration = Duration::from_mins(3);
+/// `dead_letters.per_block`, and offsets in a block.
+const DEAD_LETTERS: (usize, i64) = (100, 10_000);
+
+/// A load in a topic, with what the model makes of it.
+pub(crate) struct Prepared {
+    pub(crate) topic: String,
+    pub(crate) partitions: usize,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) records: Vec<Record>,
+    pub(crate) outcome: Outcome,
+}
+
+impl Prepared {
+    /// Creates the topic and runs the model; nothing is written yet.
+    pub(crate) fn unwritten(cluster: &Cluster, topic: &str, rules: Vec<Rule>, load: &Load) -> Self {
+        Topic::new(topic, load.partitions).create(cluster);
+        let records = load.generate();
+        let outcome = model::run(&rules, load.partitions, &records);
+        Self {
+            topic: topic.to_owned(),
+            partitions: load.partitions,
+            rules,
+            records,
+            outcome,
+        }
+    }
+
+    /// The same, with all records written.
+    pub(crate) fn written(cluster: &Cluster, topic: &str, rules: Vec<Rule>, load: &Load) -> Self {
+        let prepared = Self::unwritten(cluster, topic, rules, load);
+        Writer::new(cluster, topic).write(prepared.outgoing());
+        prepared
+    }
+
+    pub(crate) fn outgoing(&self) -> impl Iterator<Item = &Outgoing> {
+        self.records.iter().map(|record| &record.out)
+    }
+
+    pub(crate) fn app<'c>(&self, cluster: &'c Cluster, id: &str) -> App<'c> {
+        App::new(cluster, id, &self.topic, &self.rules)
+    }
+
+    /// Waits until each window of the model is final, stops the instances, and compares everything.
+    pub(crate) fn finish(&self, app: &App<'_>, instances: Vec<Instance>) -> Output {
+        self.until_final(app);
+        instances.into_iter().for_each(Instance::stop);
+        let output = Output::read(app);
+        self.compare(app, &output);
+        output
+    }
+
+    pub(crate) fn until_final(&self, app: &App<'_>) {
+        let mut missing: BTreeSet<_> = self.outcome.windows.keys().cloned().collect();
+        let mut looked_at = 0;
+        let mut reader = Reader::new(app.cluster, &app.topic("windows"));
+        let what = format!("{}: every window is final", app.id);
+        reader.until(&what, COUNTED, |records| {
+            for message in records[looked_at..].iter().map(Incoming::message) {
+                if message.is_final() {
+                    missing.remove(&(message.rule().to_owned(), message.window_start()));
+                }
+            }
+            looked_at = records.len();
+            missing.is_empty()
+        });
+    }
+
+    fn compare(&self, app: &App<'_>, output: &Output) {
+        let id = &app.id;
+        assert_same(
+            &format!("{id}: alerts"),
+            &alerts(messages(&output.alerts)),
+            &self.outcome.alerts,
+        );
+        assert_same(
+            &format!("{id}: windows"),
+            &windows(messages(&output.windows)),
+            &self.outcome.windows,
+        );
+        let (fates, model) = (&output.fates, &self.outcome.fates);
+        let got = [
+            fates.selected,
+            fates.not_selected,
+            fates.late,
+            fates.not_ip,
+            fates.undecodable,
+        ];
+        let want = [
+            model.selected,
+            model.not_selected,
+            model.late,
+            model.not_ip,
+            model.undecodable,
+        ];
+        assert_eq!(
+            got, want,
+            "{id}: selected, not selected, late, not IP, undecodable"
+        );
+        assert_eq!(
+            fates.records(),
+            self.records.len() as u64,
+            "{id}: each record has one fate"
+        );
+        assert_eq!(
+            output.dead_letter_places(),
+            self.dead_letter_places(),
+            "{id}: dead letters"
+        );
+        let ends = self.ends();
+        let group = format!("{id}-count");
+        let at = committed(app.cluster, &group, &self.topic, self.partitions);
+        assert_eq!(at, ends, "{id}: count has committed all that it read");
+    }
+
+    /// By partition, how many records it has.
+    fn ends(&self) -> Vec<i64> {
+        let mut ends = vec![0; self.partitions];
+        for out in self.outgoing() {
+            ends[out.partition as usize] += 1;
+        }
+        ends
+    }
+
+    /// Partition and offset of each record that goes to the dead letters: the first of each block.
+    fn dead_letter_places(&self) -> Vec<(i32, i64)> {
+        let mut next = vec![0i64; self.partitions];
+        let mut in_block = vec![(0i64, 0usize); self.partitions];
+        let mut places = Vec::new();
+        for record in &self.records {
+            let partition = record.out.partition as usize;
+            let offset = next[partition];
+            next[partition] += 1;
+            if !matches!(record.content, Content::Undecodable) {
+                continue;
+            }
+            let block = offset / DEAD_LETTERS.1;
+            let (current, count) = &mut in_block[partition];
+            if *current != block {
+                (*current, *count) = (block, 0);
+            }
+            *count += 1;
+            if *count <= DEAD_LETTERS.0 {
+                places.push((record.out.partition, offset));
+            }
+        }
+        places.sort_unstable();
+        places
+    }
+}
+
+/// Everything that an application has committed.
+pub(crate) struct Output {
+    pub(crate) alerts: Vec<Incoming>,
+    pub(crate) windows: Vec<Incoming>,
+    dead_letters: Vec<Incoming>,
+    fates: Fates,
+}
+
+impl Output {
+    fn read(app: &App<'_>) -> Self {
+        let read = |which: &str| read_all(app.cluster, &app.topic(which));
+        let mut fates = Fates::default();
+        // Each marker is in every partition.
+        for record in read("partials").iter().filter(|r| r.partition == 0) {
+            let payload = record
+                .payload
+                .as_deref()
+                .expect("partials have no tombstones");
+            if let Partial::Marker(marker) = decode(payload).expect("partials are not corrupt") {
+                fates.add(&marker.fates);
+            }
+        }
+        Self {
+            alerts: read("alerts"),
+            windows: read("windows"),
+            dead_letters: read("dead-letters"),
+            fates,
+        }
+    }
+
+    /// The values of all alerts: the same text for the same set.
+    pub(crate) fn alert_values(&self) -> Vec<String> {
+        comparable(messages(&self.alerts))
+    }
+
+    fn dead_letter_places(&self) -> Vec<(i32, i64)> {
+        let header = |record: &Incoming, name: &str| -> i64 {
+            let mut headers = record.headers.iter();
+            let found = headers.find(|(key, _)| key == name).map(|(_, value)| value);
+            let text = found.and_then(|v| std::str::from_utf8(v).ok());
+            let number = text.and_then(|t| t.parse().ok());
+            number.unwrap_or_else(|| panic!("{name} is {text:?}, no number"))
+        };
+        let place = |record: &Incoming| {
+            let partition = header(record, "__streams.errors.partition") as i32;
+            (partition, header(record, "__streams.errors.offset"))
+        };
+        let mut places: Vec<_> = self.dead_letters.iter().map(place).collect();
+        places.sort_unstable();
+        places
+    }
+}
+
+fn messages(records: &[Incoming]) -> impl Iterator<Item = Message> {
+    records.iter().map(Incoming::message)
+}
+
+/// Where the loads of this process begin: the same for all, so that their alerts can be compared, and
+/// far enough in the past that they are over.
+pub(crate) fn base() -> i64 {
+    static BASE: OnceLock<i64> = OnceLock::new();
+    *BASE.get_or_init(|| {
+        let past = jiff::Timestamp::now().as_millisecond() - 600_000;
+        past - past.rem_euclid(60_000)
+    })
+}

@@ -1,0 +1,162 @@
+//! A partition without a leader holds windows open, but not alerts back.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::run::{Prepared, base};
+use crate::support::flows::{Load, Record};
+use crate::support::kafka_client::{
+    Incoming, Reader, Topic, Writer, read_all, use_internal_topics,
+};
+use crate::support::kafka_node::Cluster;
+use crate::support::model::{self, AlertKey};
+use crate::support::outcome::Message;
+use crate::support::rules::rules;
+
+const MAX_WAIT: Duration = Duration::from_secs(3);
+/// `max_wait` + 2 s.
+const ALERTED: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_mins(2);
+
+#[test]
+fn an_attack_on_the_other_partitions_is_alerted_and_the_final_set_is_the_undisturbed_one() {
+    let mut cluster = Cluster::start();
+    // Kafka's own topics and ours live on the first broker, and so outlive the second.
+    use_internal_topics(&cluster);
+    let second = cluster.add_broker();
+    create_topics(&cluster, second);
+    let load = Load::new(5, 30_000, 4, base());
+    let records = load.generate();
+    let prepared = Prepared {
+        topic: "stuck-input".to_owned(),
+        partitions: 4,
+        outcome: model::run(&rules(), 4, &records),
+        rules: rules(),
+        records,
+    };
+    let app = prepared.app(&cluster, "stuck").set("time.max_wait", "3s");
+    let instances = app.start_all(1);
+    let writer = Writer::new(&cluster, &prepared.topic);
+
+    // Partition 3 stops in the first window; the others go on to the end.
+    let is_stuck = |r: &&Record| r.out.partition == 3 && r.out.timestamp >= load.base + 8_000;
+    let (late, early): (Vec<_>, Vec<_>) = prepared.records.iter().partition(is_stuck);
+    let (third, others): (Vec<_>, Vec<_>) = early.iter().partition(|r| r.out.partition == 3);
+    writer.write(third.iter().map(|r: &&Record| &r.out));
+    let expected_now = provisional(&early);
+    let mut windows = Reader::new(&cluster, &app.topic("windows"));
+    let mut alerts = Reader::new(&cluster, &app.topic("alerts"));
+    cluster.kill(second);
+    writer.write(others.iter().map(|r: &&Record| &r.out));
+    let written = Instant::now();
+    alerts.until("an alert is there without partition 3", PATIENCE, |r| {
+        !r.is_empty()
+    });
+    let waited = written.elapsed();
+    assert!(
+        waited <= ALERTED,
+        "the first alert came after {waited:?} with max_wait {MAX_WAIT:?}"
+    );
+    let got = alerts.until("all provisional alerts", PATIENCE, |r| {
+        r.len() >= expected_now.len()
+    });
+    let messages: Vec<_> = got.iter().map(Incoming::message).collect();
+    assert!(
+        messages
+            .iter()
+            .all(|m| !m.is_final() && m.number(&["revision"]) == 0)
+    );
+    assert!(
+        messages
+            .iter()
+            .all(|m| m.number(&["completeness", "partitions_reported"]) == 3)
+    );
+    assert!(
+        messages
+            .iter()
+            .all(|m| m.number(&["completeness", "partitions_expected"]) == 4)
+    );
+    let got: BTreeSet<_> = messages.iter().map(Message::key).collect();
+    assert_eq!(
+        got, expected_now,
+        "what is over its threshold without partition 3"
+    );
+    windows.until("the windows say so", PATIENCE, |records| {
+        records
+            .iter()
+            .map(Incoming::message)
+            .any(|m| m.body["state"] == "provisional")
+    });
+
+    cluster.restart(second);
+    writer.write(late.iter().map(|r: &&Record| &r.out));
+    prepared.finish(&app, instances);
+    final_records_replace_the_provisional(&app, &expected_now);
+}
+
+/// The prefixes over a threshold in every window when only `records` are known.
+fn provisional(records: &[&Record]) -> BTreeSet<AlertKey> {
+    let records: Vec<_> = records.iter().map(|r| (*r).clone()).collect();
+    let outcome = model::run_to(i64::MAX, &rules(), 4, &records);
+    outcome.alerts.into_keys().collect()
+}
+
+/// Each provisional alert is raised by one revision or named as superseded.
+fn final_records_replace_the_provisional(
+    app: &crate::support::app::App<'_>,
+    provisional: &BTreeSet<AlertKey>,
+) {
+    let finals = |which: &str| {
+        let all = read_all(app.cluster, &app.topic(which));
+        all.iter()
+            .map(Incoming::message)
+            .filter(Message::is_final)
+            .collect::<Vec<_>>()
+    };
+    let mut replaced: BTreeSet<AlertKey> = BTreeSet::new();
+    for alert in finals("alerts") {
+        let before = provisional.contains(&alert.key());
+        assert_eq!(
+            alert.number(&["revision"]),
+            u64::from(before),
+            "{}",
+            alert.body
+        );
+        replaced.insert(alert.key());
+    }
+    for window in finals("windows") {
+        let superseded = window.body["superseded"].as_array().expect("it is a list");
+        for prefix in superseded {
+            let prefix = prefix.as_str().expect("a prefix is text").to_owned();
+            replaced.insert((window.rule().to_owned(), window.window_start(), prefix));
+        }
+    }
+    let forgotten: Vec<_> = provisional.difference(&replaced).collect();
+    assert!(forgotten.is_empty(), "no final word on {forgotten:?}");
+}
+
+fn create_topics(cluster: &Cluster, second: u32) {
+    let log_time = ("message.timestamp.type", "LogAppendTime");
+    Topic::new("stuck-input", 4)
+        .place(3, second)
+        .create(cluster);
+    Topic::new("stuck-alerts", 4).create(cluster);
+    Topic::new("stuck-windows", 4).create(cluster);
+    for (name, settings) in [
+        ("stuck-partials", vec![("retention.ms", "86430000")]),
+        (
+            "stuck-state",
+            vec![
+                ("cleanup.policy", "compact"),
+                ("max.message.bytes", "8388608"),
+            ],
+        ),
+        ("stuck-dead-letters", vec![("max.message.bytes", "1114124")]),
+    ] {
+        let topic = Topic::new(name, 4).setting(log_time.0, log_time.1);
+        let topic = settings
+            .into_iter()
+            .fold(topic, |t, (name, value)| t.setting(name, value));
+        topic.create(cluster);
+    }
+}

@@ -1,0 +1,169 @@
+//! The `hotprefix` binary under test: one application, any number of instances.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::kafka_node::{Cluster, free_port};
+use super::model::Rule;
+use super::process::{Process, Signal};
+use super::{rules, tools, wait};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_hotprefix");
+/// A join takes a second or two; tests share two cores with a broker, other instances and a compiler.
+const READY: Duration = Duration::from_secs(90);
+
+/// One application: its configuration and where its files are.
+pub(crate) struct App<'c> {
+    pub(crate) cluster: &'c Cluster,
+    pub(crate) id: String,
+    dir: PathBuf,
+    config: Value,
+}
+
+impl<'c> App<'c> {
+    /// An application with the given id that reads `topic` from its beginning. Time-outs are those of
+    /// a fault test; silence closes nothing unless a test sets `time.idle_timeout`.
+    pub(crate) fn new(cluster: &'c Cluster, id: &str, topic: &str, rules: &[Rule]) -> Self {
+        let config = json!({
+            "application_id": id,
+            "input": {"topics": [topic], "start": "earliest"},
+            "time": {"idle_timeout": "10m", "max_behind": "never"},
+            "flush_interval": "200ms",
+            "kafka": {
+                "bootstrap.servers": cluster.bootstrap(),
+                "session.timeout.ms": 3000,
+                "heartbeat.interval.ms": 500,
+            },
+            "rules": rules.iter().map(rules::as_config).collect::<Vec<_>>(),
+        });
+        Self {
+            cluster,
+            id: id.to_owned(),
+            dir: tools::scratch(id),
+            config,
+        }
+    }
+
+    /// Sets the value at a dotted path such as `time.idle_timeout`; `kafka.` keeps its dots.
+    pub(crate) fn set(mut self, path: &str, value: impl Into<Value>) -> Self {
+        let (table, key) = match path.split_once('.') {
+            Some((table, key)) => (&mut self.config[table], key),
+            None => (&mut self.config, path),
+        };
+        if table.is_null() {
+            *table = Value::Object(Map::new());
+        }
+        table[key] = value.into();
+        self
+    }
+
+    /// Uses the consumer group protocol of KIP-848, where the broker sets the time-outs.
+    pub(crate) fn with_consumer_protocol(mut self) -> Self {
+        let kafka = self.config["kafka"].as_object_mut().expect("it is a table");
+        kafka.remove("session.timeout.ms");
+        kafka.remove("heartbeat.interval.ms");
+        kafka.insert("group.protocol".to_owned(), "consumer".into());
+        self
+    }
+
+    pub(crate) fn topic(&self, which: &str) -> String {
+        format!("{}-{which}", self.id)
+    }
+
+    /// Starts instance `number`; a second start of a number is the same instance again.
+    pub(crate) fn start(&self, number: usize) -> Instance {
+        let name = format!("{}-{number}", self.id);
+        let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut config = self.config.clone();
+        config["instance_id"] = name.clone().into();
+        config["http"] = json!({"listen": listen.to_string()});
+        // JSON is YAML.
+        let file = self.dir.join(format!("{number}.yaml"));
+        let text = serde_json::to_vec_pretty(&config).expect("a JSON value can be written");
+        fs::write(&file, text).expect("a configuration can be written to the scratch folder");
+        let mut attempt = 0;
+        let log = loop {
+            let log = self.dir.join(format!("{number}.{attempt}.log"));
+            if !log.exists() {
+                break log;
+            }
+            attempt += 1;
+        };
+        let file = file.to_str().expect("the target folder's path is UTF-8");
+        Instance {
+            process: Process::start(BINARY, ["run", "--config", file], &log),
+            listen,
+        }
+    }
+
+    /// Starts instances `0..count` and waits until each is ready.
+    pub(crate) fn start_all(&self, count: usize) -> Vec<Instance> {
+        let mut instances: Vec<_> = (0..count).map(|number| self.start(number)).collect();
+        instances.iter_mut().for_each(Instance::ready);
+        instances
+    }
+}
+
+/// A running instance. Dropped: killed.
+pub(crate) struct Instance {
+    pub(crate) process: Process,
+    listen: SocketAddr,
+}
+
+impl Instance {
+    /// Waits until `/readyz` says 200; panics with the log if the process ends before.
+    pub(crate) fn ready(&mut self) {
+        let log = self.process.log().display().to_string();
+        let what = format!("the instance that writes {log} is ready");
+        wait::until(&what, READY, Duration::from_millis(50), || {
+            if let Some(status) = self.process.ended() {
+                panic!("{log}: ended with {status}:\n{}", self.process.output());
+            }
+            let (status, _) = self.get("/readyz")?;
+            (status == 200).then_some(())
+        });
+    }
+
+    /// Status and body of a GET; `None` while nobody answers.
+    pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
+        http_get(self.listen, path)
+    }
+
+    /// SIGTERM; it must end with exit code 0 within 5 s (and the machine's slowness).
+    pub(crate) fn stop(mut self) {
+        self.process.signal(Signal::TERM);
+        let status = self.process.wait(Duration::from_secs(15));
+        assert!(
+            status.success(),
+            "{}: ended with {status} on SIGTERM:\n{}",
+            self.process.log().display(),
+            self.process.output()
+        );
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.process
+            .kill()
+            .expect("a running instance can be killed");
+    }
+}
+
+/// Status and body of a GET; `None` while nobody answers.
+pub(crate) fn http_get(from: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let patience = Duration::from_secs(2);
+    let mut stream = TcpStream::connect_timeout(&from, patience).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {from}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}

@@ -1,0 +1,116 @@
+//! Real parts from package registries, fetched once into `target/tools`, pinned by version.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+const KAFKA: &str = "kafka-4.1.0";
+const POM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/kafka/pom.xml");
+
+/// Cargo's target folder, wherever it is configured to be.
+pub(crate) fn target_dir() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("cargo puts its tmp folder inside the target folder")
+}
+
+/// The class path of Apache Kafka, fetched from Maven Central if it is not there yet.
+///
+/// Several test processes may ask at once: a lock file lets one fetch while the others wait.
+pub(crate) fn kafka_class_path() -> &'static str {
+    static CLASS_PATH: OnceLock<String> = OnceLock::new();
+    CLASS_PATH.get_or_init(|| {
+        require_jdk();
+        let tools = target_dir().join("tools");
+        fs::create_dir_all(&tools).expect("target/tools can be created");
+        let lock = File::create(tools.join("kafka.lock")).expect("the lock file can be created");
+        lock.lock().expect("the lock file can be locked");
+        let home = tools.join(KAFKA);
+        if !home.is_dir() {
+            fetch_kafka(&tools, &home);
+        }
+        format!("{}/*", home.display())
+    })
+}
+
+fn fetch_kafka(tools: &Path, home: &Path) {
+    let partial = tools.join(format!("{KAFKA}.partial"));
+    let copy = Command::new("mvn")
+        .args(["-q", "-B", "-f", POM, "dependency:copy-dependencies"])
+        .arg(format!("-DoutputDirectory={}", partial.display()))
+        .arg("-DincludeScope=runtime")
+        .output();
+    let copy = copy.unwrap_or_else(|error| {
+        panic!(
+            "broker tests fetch {KAFKA} with Maven, and `mvn` does not start ({error}): install it, \
+             e.g. `apt-get install maven` or `brew install maven`"
+        )
+    });
+    assert!(
+        copy.status.success(),
+        "broker tests fetch {KAFKA} from Maven Central, and that ended with {}:\n{}{}",
+        copy.status,
+        String::from_utf8_lossy(&copy.stdout),
+        String::from_utf8_lossy(&copy.stderr),
+    );
+    fs::rename(&partial, home).expect("the fetched jars can be moved into place");
+}
+
+/// Panics with what to install unless a JDK of 17 or later answers.
+fn require_jdk() {
+    let advice = "broker tests run Apache Kafka 4, which needs Java 17 or later: install it, e.g. \
+                  `apt-get install openjdk-17-jre-headless` or `brew install openjdk@17`";
+    let version = Command::new("java")
+        .arg("-version")
+        .output()
+        .unwrap_or_else(|error| panic!("{advice}; `java` does not start: {error}"));
+    let said = String::from_utf8_lossy(&version.stderr).into_owned();
+    let major = java_major(&said);
+    assert!(
+        major.is_some_and(|m| m >= 17),
+        "{advice}; `java -version` says: {said}"
+    );
+}
+
+/// The 17 of `openjdk version "17.0.15" 2025-04-15`.
+fn java_major(said: &str) -> Option<u32> {
+    let number = said.split('"').nth(1)?;
+    number.split(['.', '-', '+']).next()?.parse().ok()
+}
+
+/// A new folder below the target folder for what one test writes: logs, configuration, data.
+///
+/// Folders of test processes that are gone are removed on the way, so that they do not pile up.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    static CLEANED: OnceLock<()> = OnceLock::new();
+    let root = target_dir().join("broker-tests");
+    CLEANED.get_or_init(|| remove_left_behind(&root));
+    let dir = root.join(std::process::id().to_string()).join(name);
+    fs::create_dir_all(&dir).expect("a scratch folder can be created in the target folder");
+    dir
+}
+
+fn remove_left_behind(root: &Path) {
+    let Ok(entries) = fs::read_dir(root) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let owner = entry.file_name();
+        if !Path::new("/proc").join(owner).exists() {
+            // Another test process may be removing it too.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[test]
+fn java_version_is_read_from_what_java_says() {
+    assert_eq!(
+        java_major("openjdk version \"17.0.15\" 2025-04-15"),
+        Some(17)
+    );
+    assert_eq!(java_major("java version \"1.8.0_392\""), Some(1));
+    assert_eq!(java_major("openjdk version \"25-ea\" 2025-09-16"), Some(25));
+    assert_eq!(java_major("no java here"), None);
+}
