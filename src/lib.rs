@@ -13,6 +13,7 @@ pub mod proto;
 pub mod replay;
 pub mod rule;
 pub mod schema;
+pub mod service;
 pub mod stage;
 pub mod telemetry;
 pub mod time;
