@@ -64,3 +64,4 @@ pub mod telemetry;
 pub mod cli;
 pub mod demo;
 pub mod replay;
+pub mod service;

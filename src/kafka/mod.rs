@@ -5,6 +5,7 @@
 //! (`producer`); reading begins exactly where the caller says (`group`). Failures are named by what
 //! the caller must do: [`RequestError::Retry`], rewind, or [`Fatal`].
 
+mod embedded;
 mod errors;
 pub(crate) mod fence;
 pub(crate) mod group;
@@ -19,6 +20,7 @@ pub(crate) mod restore;
 mod settings;
 pub(crate) mod topics;
 
+pub use embedded::{EmbeddedCluster, PlainProducer};
 pub use errors::{ErrorLog, Fatal, RequestError};
 pub use identity::Identity;
 pub use probe::{Finding, Severity, probe};
