@@ -7,7 +7,7 @@
 //!                                                   │ deltas and progress markers: partial
 //!  alert and window records ◄─ alert ◄─ detect ◄────┘
 //!
-//!  main ─► cli ─► stage ─► { count, detect, kafka, telemetry }
+//!  main ─► cli ─► service ─► stage ─► { count, detect, kafka, telemetry }
 //!             └─► replay, demo, schema, config
 //! ```
 //!
@@ -57,6 +57,7 @@ pub mod schema;
 // The shell.
 pub mod config;
 pub mod kafka;
+pub mod service;
 pub mod stage;
 pub mod telemetry;
 

@@ -1,7 +1,7 @@
 //! One process of the service: telemetry and signals around the stages.
 //!
 //! In: a checked configuration. Out: the stages' own result, after everything was committed. SIGTERM and
-//! Ctrl-C ask for the end; after a second one, or 5 s, nobody waits for it.
+//! Ctrl-C ask for the end; after a second one, or five seconds, nobody waits for it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::telemetry::{HttpError, Metrics, MetricsError, Server, Watch, serve};
 /// The exit code of a process that does not wait for its stages: what was not committed is done again.
 const IMPATIENT: i32 = 1;
 /// The stages give up by themselves before this; requests to a cluster that does not answer do not.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_millis(4_950);
 
 /// Why the service does not run, or no longer.
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +125,7 @@ fn listen_for_signals(runtime: &Runtime, stop: &Stop) -> Result<(), std::io::Err
             _ = terminate.recv() => tracing::warn!("SIGTERM again: leaving at once"),
             _ = interrupt.recv() => tracing::warn!("Ctrl-C again: leaving at once"),
             () = tokio::time::sleep(PATIENCE) => {
-                tracing::warn!("the end took longer than {}s: leaving", PATIENCE.as_secs());
+                tracing::warn!(after = ?PATIENCE, "leaving without waiting for the end");
             }
         }
         std::process::exit(IMPATIENT);
