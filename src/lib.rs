@@ -65,4 +65,3 @@ pub mod telemetry;
 pub mod cli;
 pub mod demo;
 pub mod replay;
-pub mod service;
