@@ -5,6 +5,7 @@
 //! (`producer`); reading begins exactly where the caller says (`group`). Failures are named by what
 //! the caller must do: [`RequestError::Retry`], rewind, or [`Fatal`].
 
+mod admin;
 mod errors;
 pub(crate) mod fence;
 pub(crate) mod group;
@@ -14,10 +15,12 @@ mod probe;
 pub(crate) mod producer;
 pub(crate) mod queue;
 mod reader;
+mod rebalance;
 mod reset;
 pub(crate) mod restore;
 mod settings;
 pub(crate) mod topics;
+mod transaction;
 
 pub use errors::{ErrorLog, Fatal, RequestError};
 pub use identity::Identity;
