@@ -1,15 +1,12 @@
 //! From what was written to what is valid: bounds, names and whatever a type cannot say.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::env;
 use super::error::{Issues, closest};
 use super::file::{
-    DirectionText, DurationText, EventTimeText, ExporterSection, FileConfig, FormatText,
-    InputSection, LISTEN, LogFormatText, OnGapText, OutputFormatText, RATE, START,
-    SamplingModeText, SamplingSection, TimeSection,
+    ExporterSection, FileConfig, InputSection, LISTEN, RATE, START, SamplingSection, TimeSection,
 };
 use super::layer::{Tree, shortened};
 use super::model::{
@@ -17,6 +14,10 @@ use super::model::{
     OutputFormat, TelemetryConfig,
 };
 use super::shape::join;
+use super::words::{
+    DirectionText, DurationText, EventTimeText, FormatText, LogFormatText, OnGapText,
+    OutputFormatText, SamplingModeText,
+};
 use crate::flow::{
     DirectionDefault, ExporterSampling, FormatName, SamplingConfig, SamplingDefault, SamplingMode,
 };
@@ -27,8 +28,8 @@ use crate::units::{format_duration, parse_duration};
 use crate::window::{EventTime, TimeConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Checks the sections one by one. Where a value is wrong, the error is kept and a valid value stands
 /// in for it, so that the rest is still checked.
@@ -324,7 +325,7 @@ impl Checker<'_> {
         TelemetryConfig {
             log_json: log.format == LogFormatText::Json,
             log_filter: log.filter.clone(),
-            source: self.tree.files.first().map(PathBuf::clone),
+            source: self.tree.files.first().cloned(),
         }
     }
 }

@@ -14,13 +14,8 @@ pub(super) fn to_yaml(file: &FileConfig) -> String {
         shown_file.kafka.insert(known[0].to_owned(), default);
     }
     for (name, value) in &mut shown_file.kafka {
-        match value {
-            KafkaValue::File(_) => {}
-            KafkaValue::Text(text) => *text = shown(name, text),
-            other if super::kafka::is_secret(name) => {
-                *other = KafkaValue::Text(super::HIDDEN.to_owned());
-            }
-            _ => {}
+        if let KafkaValue::Text(text) = value {
+            *text = shown(name, text);
         }
     }
     if shown_file.output.topic.is_none() {

@@ -10,8 +10,8 @@ use config::{Map, Value, ValueKind};
 use serde_json::Value as Json;
 
 use super::error::{Issues, closest, listed, suggestion};
+use super::kafka::property_names;
 use super::layer::{Layer, insert, parse_yaml};
-use super::properties;
 use super::shape::Shape;
 
 /// What the name of every variable that sets a key begins with.
@@ -159,7 +159,7 @@ fn locate<'a>(parts: &[String], shape: &Shape<'a>, variable: bool) -> Result<Tar
 fn locate_property<'a>(name: &str, variable: bool) -> Target<'a> {
     let path = |name: String| vec!["kafka".to_owned(), name];
     let dotted = name.replace('_', ".");
-    let known = |dotted: &str| properties::names().find(|p| p.replace('_', ".") == dotted);
+    let known = |dotted: &str| property_names().find(|p| p.replace('_', ".") == dotted);
     if let Some(property) = known(&dotted) {
         return Target::Kafka(path(property.to_owned()));
     }
@@ -221,7 +221,7 @@ fn warn_near_miss(name: &str, shape: &Shape<'_>, issues: &mut Issues) {
             candidates.push(format!("{section}__{key}"));
         }
     }
-    candidates.extend(properties::names().map(|p| format!("kafka__{}", p.replace('.', "_"))));
+    candidates.extend(property_names().map(|p| format!("kafka__{}", p.replace('.', "_"))));
     candidates.retain(|c| c.replace("__", "_") == rest.replace("__", "_"));
     if let Some(meant) = closest(&rest, candidates.iter().map(String::as_str)) {
         issues.warn(

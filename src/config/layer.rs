@@ -209,16 +209,39 @@ fn parse_toml(text: &str, origin: &str) -> Result<Value, String> {
     FileFormat::Toml
         .parse(Some(&origin), text)
         .map(|table| Value::new(Some(&origin), ValueKind::Table(table)))
-        .map_err(|error| format!("is not valid TOML: {}", error.to_string().trim_end()))
+        .map_err(|error| format!("is not valid TOML: {}", without_excerpt(&error.to_string())))
+}
+
+/// The place and the reason, without the line of the file between them: it may hold a secret.
+fn without_excerpt(error: &str) -> String {
+    let mut lines = error.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next().unwrap_or_default();
+    match lines.next_back() {
+        Some(last) => format!("{first}: {last}"),
+        None => first.to_owned(),
+    }
+}
+
+/// A message of the YAML parser without what it quotes from the file.
+fn without_values(error: &serde_norway::Error) -> String {
+    let text = error.to_string();
+    if let Some((path, _)) = text.split_once("invalid type: integer") {
+        return format!("{path}a whole number that does not fit 64 bits; valid as text, in quotes");
+    }
+    let parts = text.split('`').enumerate();
+    let kept: Vec<&str> = parts
+        .map(|(i, part)| if i % 2 == 0 { part } else { "…" })
+        .collect();
+    kept.join("`")
 }
 
 /// Reads YAML text; `origin` goes into every value.
 pub(super) fn parse_yaml(text: &str, origin: &str) -> Result<Value, String> {
-    let mut document: serde_norway::Value =
-        serde_norway::from_str(text).map_err(|error| format!("is not valid YAML: {error}"))?;
+    let mut document: serde_norway::Value = serde_norway::from_str(text)
+        .map_err(|error| format!("is not valid YAML: {}", without_values(&error)))?;
     document
         .apply_merge()
-        .map_err(|error| format!("is not valid YAML: {error}"))?;
+        .map_err(|error| format!("is not valid YAML: {}", without_values(&error)))?;
     from_yaml(document, &origin.to_owned())
 }
 
@@ -247,15 +270,17 @@ fn from_yaml(value: serde_norway::Value, origin: &String) -> Result<Value, Strin
                 if table.contains_key(&key) {
                     return Err(format!("has the key `{key}` twice in one map"));
                 }
-                table.insert(key, from_yaml(value, origin)?);
+                let value =
+                    from_yaml(value, origin).map_err(|problem| format!("{key}: {problem}"))?;
+                table.insert(key, value);
             }
             ValueKind::Table(table)
         }
-        Yaml::Tagged(tagged) => {
-            return Err(format!(
-                "has the tag `{}`; tags have no meaning here",
-                tagged.tag
-            ));
+        Yaml::Tagged(_) => {
+            return Err(
+                "has a tag, such as `!x`; valid is a plain value, in quotes if it begins with `!`"
+                    .to_owned(),
+            );
         }
     };
     Ok(Value::new(Some(origin), kind))

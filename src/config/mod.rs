@@ -21,13 +21,12 @@ mod kafka;
 mod layer;
 mod model;
 mod observe;
-mod owned;
-mod properties;
 mod rules;
 mod schema;
 mod sets;
 mod shape;
 mod warn;
+mod words;
 
 use std::path::PathBuf;
 
@@ -42,12 +41,11 @@ use self::shape::Shape;
 pub use env::PREFIX;
 pub use error::{ConfigError, ConfigErrors, Warning};
 pub use file::FileConfig;
-pub use kafka::{HIDDEN, KafkaProperties, is_secret};
+pub use kafka::{AppliesTo, HIDDEN, KafkaProperties, applies_to, is_secret, property_names};
 pub use model::{
     Config, DeadLetterConfig, HttpConfig, InputConfig, InputStart, InternalConfig, OnGap,
     OutputConfig, OutputFormat, TelemetryConfig,
 };
-pub use properties::{AppliesTo, applies_to, names as property_names};
 pub use schema::schema;
 
 /// A configuration that is valid.

@@ -33,81 +33,80 @@ fn condition(
     tree: &Tree,
     issues: &mut Issues,
 ) -> Option<String> {
-    let mut parts = Vec::new();
-    let mut prefixes = Vec::new();
+    let exporters = exporter_condition(&section.exporters, sets, tree, issues);
+    let mut parts: Vec<String> = exporters.into_iter().collect();
+    let mut named: Vec<(Prefix, &str)> = Vec::new();
+    for (key, indexes) in &section.interfaces {
+        let checked = match parse_prefix(key) {
+            Ok(_) if indexes.is_empty() => {
+                Err("names no interface; valid is a list of interface indexes".to_owned())
+            }
+            Ok(p) => match named.iter().find(|(o, _)| o.covers(p) || p.covers(*o)) {
+                Some((_, other)) => Err(format!(
+                    "overlaps with `{other}`; valid is one entry for each exporter"
+                )),
+                None => Ok(p),
+            },
+            Err(problem) => Err(problem),
+        };
+        match checked {
+            Ok(p) => {
+                named.push((p, key));
+                parts.push(interface_condition(p, indexes));
+            }
+            Err(problem) => {
+                let origin = tree.origin(&["input", "observe", "interfaces", key]);
+                issues.error(origin, join("input.observe.interfaces", key), problem);
+            }
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join(" && "))
+}
+
+/// One of the listed exporters; `None` if none is listed.
+fn exporter_condition(
+    exporters: &[String],
+    sets: &Sets,
+    tree: &Tree,
+    issues: &mut Issues,
+) -> Option<String> {
     let mut anywhere = Vec::new();
-    for (i, text) in section.exporters.iter().enumerate() {
-        if let Some(name) = text.strip_prefix("sets.") {
-            if !sets.contains_key(name) {
-                let origin = tree.origin(&["input", "observe", "exporters"]);
-                let names = || sets.keys().map(String::as_str);
-                let valid = if sets.is_empty() {
-                    "one that `sets` names, and it names none".to_owned()
-                } else {
-                    format!("one of {}", listed(names()))
-                };
-                issues.error(
-                    origin,
-                    format!("input.observe.exporters[{i}]"),
-                    format!(
-                        "`{text}` is no set{}; valid is {valid}",
-                        suggestion(name, names())
-                    ),
-                );
+    let mut prefixes = Vec::new();
+    for (i, text) in exporters.iter().enumerate() {
+        let problem = match text.strip_prefix("sets.") {
+            Some(name) if sets.contains_key(name) => {
+                anywhere.push(format!("exporter in {text}"));
                 continue;
             }
-            anywhere.push(format!("exporter in {text}"));
-            continue;
-        }
-        match parse_prefix(text) {
-            Ok(p) => prefixes.push(format!("\"{p}\"")),
-            Err(problem) => {
-                let origin = tree.origin(&["input", "observe", "exporters"]);
-                issues.error(
-                    origin,
-                    format!("input.observe.exporters[{i}]"),
-                    format!("{problem}, or a set such as `sets.borders`"),
-                );
-            }
-        }
+            Some(name) => unknown_set(name, sets),
+            None => match parse_prefix(text) {
+                Ok(p) => {
+                    prefixes.push(format!("\"{p}\""));
+                    continue;
+                }
+                Err(problem) => format!("{problem}, or a set such as `sets.borders`"),
+            },
+        };
+        let origin = tree.origin(&["input", "observe", "exporters"]);
+        issues.error(origin, format!("input.observe.exporters[{i}]"), problem);
     }
     if !prefixes.is_empty() {
         anywhere.push(format!("exporter in [{}]", prefixes.join(", ")));
     }
-    if !anywhere.is_empty() {
-        parts.push(format!("({})", anywhere.join(" || ")));
-    }
-    let mut named: Vec<(Prefix, &str)> = Vec::new();
-    for (key, indexes) in &section.interfaces {
-        let origin = tree.origin(&["input", "observe", "interfaces", key]);
-        let path = join("input.observe.interfaces", key);
-        let p = match parse_prefix(key) {
-            Ok(p) => p,
-            Err(problem) => {
-                issues.error(origin, path, problem);
-                continue;
-            }
-        };
-        if indexes.is_empty() {
-            issues.error(
-                &origin,
-                &path,
-                "names no interface; valid is a list of interface indexes",
-            );
-            continue;
-        }
-        if let Some((_, other)) = named.iter().find(|(o, _)| o.covers(p) || p.covers(*o)) {
-            issues.error(
-                origin,
-                path,
-                format!("overlaps with `{other}`; valid is one entry for each exporter"),
-            );
-            continue;
-        }
-        named.push((p, key));
-        parts.push(interface_condition(p, indexes));
-    }
-    (!parts.is_empty()).then(|| parts.join(" && "))
+    (!anywhere.is_empty()).then(|| format!("({})", anywhere.join(" || ")))
+}
+
+fn unknown_set(name: &str, sets: &Sets) -> String {
+    let names = || sets.keys().map(String::as_str);
+    let valid = if sets.is_empty() {
+        "one that `sets` names, and it names none".to_owned()
+    } else {
+        format!("one of {}", listed(names()))
+    };
+    format!(
+        "`sets.{name}` is no set{}; valid is {valid}",
+        suggestion(name, names())
+    )
 }
 
 fn interface_condition(exporter: Prefix, indexes: &[u32]) -> String {

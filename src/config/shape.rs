@@ -123,7 +123,7 @@ impl<'a> Shape<'a> {
                 }
             }
             ValueKind::I64(_) | ValueKind::U64(_) => {
-                check_bounds(value, schema, path, origin, found)
+                check_bounds(value, schema, path, origin, found);
             }
             _ => {}
         }

@@ -11,7 +11,7 @@ use crate::window::EventTime;
 /// How long NetFlow exporters hold an idle flow back by default.
 const INACTIVE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long they hold a long flow back.
-const ACTIVE_TIMEOUT: Duration = Duration::from_secs(60);
+const ACTIVE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Warns about combinations. What a rule's own keys say together is up to [`crate::rule::warnings`].
 pub(super) fn about(config: &Config, issues: &mut Issues) {

@@ -58,8 +58,6 @@ pub(super) struct Lane {
     current: usize,
     /// Room for addresses in a new table: what the last flush's tables held on average.
     room: (usize, usize),
-    /// Addresses in all tables.
-    leaves: usize,
 }
 
 impl Lane {
@@ -70,7 +68,6 @@ impl Lane {
             slots: Vec::new(),
             current: 0,
             room: (0, 0),
-            leaves: 0,
         }
     }
 
@@ -78,8 +75,10 @@ impl Lane {
         &self.rule
     }
 
-    pub(super) const fn leaves(&self) -> usize {
-        self.leaves
+    /// Entries in all tables.
+    pub(super) fn leaves(&self) -> usize {
+        let of_slot = |slot: &Slot| slot.v4.len() + slot.v6.len();
+        self.slots.iter().map(of_slot).sum()
     }
 
     /// Counts a flow if the rule wants it.
@@ -156,18 +155,17 @@ impl Lane {
 
     fn put(&mut self, slot: usize, addr: Addr, amount: &Amount) {
         let slot = &mut self.slots[slot];
-        let new = match addr {
+        match addr {
             Addr::V4(addr) => slot.v4.add(addr, amount),
             Addr::V6(addr) => slot.v6.add(addr, amount),
-        };
-        self.leaves += usize::from(new);
+        }
     }
 
     /// The slot of the window that holds `at`, if that is open at `stream`.
     fn open_slot(&mut self, at: Timestamp, stream: Timestamp) -> Option<usize> {
         let holds = |slot: &Slot| slot.window.contains(at);
         if !self.slots.get(self.current).is_some_and(holds) {
-            if let Some(known) = self.slots.iter().position(holds) {
+            if let Some(known) = self.slots.iter().rposition(holds) {
                 self.current = known;
             } else {
                 let window = Window::containing(at, self.rule.interval);
@@ -190,7 +188,7 @@ impl Lane {
 
     /// The slot of `window`, new if need be.
     fn slot_of(&mut self, window: Window) -> usize {
-        if let Some(known) = self.slots.iter().position(|slot| slot.window == window) {
+        if let Some(known) = self.slots.iter().rposition(|slot| slot.window == window) {
             return known;
         }
         self.slots.push(Slot {
@@ -212,7 +210,6 @@ impl Lane {
         });
         self.room = (v4 / tables, v6 / tables);
         self.current = 0;
-        self.leaves = 0;
         LaneCounts {
             rule: Arc::clone(&self.rule),
             slots,

@@ -7,6 +7,7 @@ use super::emission::{Emission, Prepared, StateChange};
 use super::finalise;
 use super::source::Before;
 use super::task::DetectTask;
+use super::track::Track;
 use super::wire;
 use crate::alert::WindowState;
 use crate::rule::Fingerprint;
@@ -107,18 +108,15 @@ impl DetectTask {
                 }
             }
         }
-        self.forget_unknown(emission.offset);
+        self.forget_gone(emission.offset);
         self.release();
     }
 
-    /// Forgets selections that nobody counts and that no record from the committed offset on names.
-    fn forget_unknown(&mut self, committed: i64) {
-        let sources = &self.sources;
-        self.tracks.retain(|selection, track| {
-            track.rule.is_some()
-                || !track.open.is_empty()
-                || sources.list(*selection)
-                || track.last_offset >= committed
+    /// Forgets selections that nobody counts, once no record from the committed offset on names them.
+    fn forget_gone(&mut self, committed: i64) {
+        self.tracks.retain(|_, track| {
+            let is_gone = track.gone_at.is_some_and(|gone| gone < committed);
+            track.rule.is_some() || !track.open.is_empty() || track.next.is_some() || !is_gone
         });
     }
 
@@ -131,7 +129,7 @@ impl DetectTask {
 
     /// Adds the due windows of one selection. False when there was no room for all.
     fn emit(&mut self, selection: Fingerprint, emission: &mut Emission) -> bool {
-        let Some(mut cursor) = self.tracks.get(&selection).and_then(|t| t.oldest()) else {
+        let Some(mut cursor) = self.tracks.get(&selection).and_then(Track::oldest) else {
             return true;
         };
         loop {
@@ -145,6 +143,13 @@ impl DetectTask {
             }
             cursor = Window::starting(prepared.next, cursor.length());
             emission.push(prepared);
+        }
+        // What is due is finalised, also where nobody wants a record of it.
+        if let Some(track) = self.tracks.get(&selection)
+            && cursor.start < track.due_through
+        {
+            let finalised = &mut emission.effect.finalised;
+            finalised.insert(selection, track.due_through);
         }
         true
     }

@@ -27,6 +27,9 @@ pub(super) fn next_due(
     cursor: Timestamp,
 ) -> Option<Prepared> {
     let due = track.due_through;
+    if cursor >= due {
+        return None;
+    }
     let filled = track.open.range(cursor..due).next();
     let filled = filled.map_or(due, |(start, _)| *start);
     let empty = track.windows_between(cursor, filled);
@@ -86,7 +89,7 @@ fn finalise(
             render::rule_ref(rule),
             window,
             &outcome,
-            fate,
+            &fate,
         )),
         alerts,
         state: forget(track, window.start, written.chunks),
@@ -104,7 +107,10 @@ pub(super) fn next_unknown(
     state: WindowState,
     is_told: impl Fn(Window) -> bool,
 ) -> Option<Prepared> {
-    let (start, _) = track.open.range(cursor..track.due_through).next()?;
+    let (start, _) = track.open.range(cursor..).next()?;
+    if *start >= track.due_through {
+        return None;
+    }
     let window = Window::starting(*start, track.interval);
     let (outcome, resolution) = look(track, window.start, None);
     let nothing = Written::default();
@@ -124,7 +130,7 @@ pub(super) fn next_unknown(
         selection: track.selection,
         next: window.end,
         alerts: Vec::new(),
-        record: (!is_told(window)).then(|| render::record(rule, window, &outcome, fate)),
+        record: (!is_told(window)).then(|| render::record(rule, window, &outcome, &fate)),
         state: forget(track, window.start, written.chunks),
         provisional: None,
     })
@@ -186,7 +192,7 @@ pub(super) fn provisional(
             render::rule_ref(rule),
             window,
             &outcome,
-            fate,
+            &fate,
         )),
         provisional: Some(Provisional {
             selection: track.selection,

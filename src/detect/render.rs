@@ -4,10 +4,8 @@
 //! rule, window and what was counted.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::pass::{Finding, MaskedPrefix, Outcome, Sums};
@@ -188,7 +186,12 @@ pub(super) struct Fate {
 }
 
 /// A window's record.
-pub(super) fn record(rule: RuleRef, window: Window, outcome: &Outcome, fate: Fate) -> WindowRecord {
+pub(super) fn record(
+    rule: RuleRef,
+    window: Window,
+    outcome: &Outcome,
+    fate: &Fate,
+) -> WindowRecord {
     let mut narrow = Narrow::new(window.length());
     let total = narrow.volume(&outcome.total);
     let masked = outcome.masked.as_ref().map(|m| narrow.masked(m));
@@ -214,15 +217,9 @@ pub(super) fn record(rule: RuleRef, window: Window, outcome: &Outcome, fate: Fat
 
 /// A configured rule, as messages name it.
 pub(super) fn rule_ref(rule: &Rule) -> RuleRef {
-    let mut hash = Sha256::new();
-    hash.update(rule.selection.0.to_be_bytes());
-    hash.update(rule.decision.0.to_be_bytes());
-    let hash = hash.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&hash[..8]);
     RuleRef {
         name: rule.name.to_string(),
-        fingerprint: Fingerprint(u64::from_be_bytes(first)).to_string(),
+        fingerprint: rule.fingerprint().to_string(),
         labels: rule.labels.clone(),
     }
 }
@@ -244,12 +241,7 @@ fn window_ref(window: Window) -> WindowRef {
 }
 
 /// The id of the alert on `prefix` that begins in the window at `first`: a UUID of version 5.
-pub fn alert_id(
-    rule: &dyn Display,
-    selection: Fingerprint,
-    prefix: Prefix,
-    first: Timestamp,
-) -> String {
+pub fn alert_id(rule: &str, selection: Fingerprint, prefix: Prefix, first: Timestamp) -> String {
     let name = format!("{rule}\n{selection}\n{prefix}\n{}", first.as_millis());
     Uuid::new_v5(&ALERT_IDS, name.as_bytes()).to_string()
 }

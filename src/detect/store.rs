@@ -136,7 +136,9 @@ mod tests {
             max in 1usize..40,
         ) {
             let mut a = Store::new(max);
-            deltas.iter().for_each(|d| a.add(delta(d)));
+            for d in &deltas {
+                a.add(delta(d));
+            }
             let mut b = Store::new(max);
             for (i, d) in shuffled.iter().enumerate() {
                 b.add(delta(d));

@@ -255,6 +255,9 @@ impl DetectTask {
             begin(track, before.source.as_ref(), source);
             wait(track, source, wall);
             is_due |= close(track, source, &self.sources);
+            if !self.sources.list(track.selection) {
+                track.go(offset);
+            }
         }
         if is_due {
             self.due = Some((offset, before));
@@ -357,6 +360,11 @@ fn close(track: &mut Track, source: &Source, sources: &Sources) -> bool {
     if closed < oldest.end || closed == Timestamp::MAX {
         return false;
     }
-    track.due_through = Window::containing(closed, track.interval).start;
-    track.rule.is_some() || track.open.range(..track.due_through).next().is_some()
+    let due_through = Window::containing(closed, track.interval).start;
+    // Empty windows of a rule that nobody knows are nobody's business.
+    if track.rule.is_none() && track.open.range(..due_through).next().is_none() {
+        return false;
+    }
+    track.due_through = due_through;
+    true
 }

@@ -102,8 +102,8 @@ pub(super) struct Track {
     pub(super) written: BTreeMap<Timestamp, Written>,
     /// Every window that ends at or before this is due.
     pub(super) due_through: Timestamp,
-    /// The last delta.
-    pub(super) last_offset: i64,
+    /// Offset of the marker with which nobody counted it any more. What was before is forgotten.
+    pub(super) gone_at: Option<i64>,
 }
 
 impl Track {
@@ -122,7 +122,7 @@ impl Track {
             open: BTreeMap::new(),
             written: BTreeMap::new(),
             due_through: Timestamp::MIN,
-            last_offset: i64::MIN,
+            gone_at: None,
         }
     }
 
@@ -150,7 +150,6 @@ impl Track {
 
     /// Adds a delta that is read for the first time.
     pub(super) fn add(&mut self, offset: i64, delta: Delta) {
-        self.last_offset = offset;
         match self.next {
             Some(next) if delta.window.start < next => {
                 self.late.insert(offset, next);
@@ -162,7 +161,9 @@ impl Track {
 
     /// Adds a delta again, to where it went at first, if that window is still open.
     pub(super) fn add_again(&mut self, offset: i64, delta: Delta) {
-        self.last_offset = offset;
+        if self.gone_at.is_some_and(|gone| offset < gone) {
+            return;
+        }
         let is_open = |start: Timestamp| self.next.is_none_or(|n| start >= n);
         match self.late.get(&offset).copied() {
             Some(start) if is_open(start) => self.add_late(offset, start, delta),
@@ -225,6 +226,19 @@ impl Track {
         let length = millis(self.interval).max(1);
         let distance = length.saturating_mul(n.min(i64::MAX as u64) as i64);
         Timestamp::from_millis(start.as_millis().saturating_add(distance))
+    }
+
+    /// Forgets a selection that is not configured, is not counted any more and has no open window, at
+    /// the marker at `offset`. A delta after that, which is not to be expected, starts
+    /// afresh: its window may be told again.
+    pub(super) fn go(&mut self, offset: i64) {
+        let is_new = self.gone_at.is_none() || self.oldest().is_some();
+        if self.rule.is_none() && self.open.is_empty() && is_new {
+            self.first = None;
+            self.next = None;
+            self.late.clear();
+            self.gone_at = Some(offset);
+        }
     }
 
     /// Finalises everything before `next`.

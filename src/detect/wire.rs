@@ -145,6 +145,7 @@ pub(super) fn rule(track: &Track, next: Option<Timestamp>) -> Record {
         next: next.map(Timestamp::as_millis),
         decision: track.decision.0,
         decision_from: track.decision_from.as_millis(),
+        gone_at: track.gone_at,
         late: late
             .map(|(offset, start)| DetectLate {
                 offset: *offset,
@@ -271,6 +272,7 @@ fn decode_rule(selection: &str, value: &[u8]) -> Result<Saved, String> {
     track.first = saved.first.map(Timestamp::from_millis);
     track.next = saved.next.map(Timestamp::from_millis);
     track.decision = Fingerprint(saved.decision);
+    track.gone_at = saved.gone_at;
     track.decision_from = Timestamp::from_millis(saved.decision_from);
     track.late = saved
         .late

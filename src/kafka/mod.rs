@@ -6,6 +6,7 @@
 //! the caller must do: [`RequestError::Retry`], rewind, or [`Fatal`].
 
 mod admin;
+mod embedded;
 mod errors;
 pub(crate) mod fence;
 pub(crate) mod group;
@@ -22,6 +23,7 @@ mod settings;
 pub(crate) mod topics;
 mod transaction;
 
+pub use embedded::{EmbeddedCluster, PlainProducer};
 pub use errors::{ErrorLog, Fatal, RequestError};
 pub use identity::Identity;
 pub use probe::{Finding, Severity, probe};

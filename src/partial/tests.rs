@@ -48,13 +48,14 @@ fn leaves<A: AddrBits>() -> impl Strategy<Value = LeavesOf<A>> {
     let rate = prop_oneof![Just(0_u32), Just(1), Just(32), any::<u32>()];
     let leaf = (count(), count(), count(), rate.clone(), rate.clone());
     let rows = prop::collection::btree_map(address::<A>(), leaf, 0..24);
-    (rows, prop::option::of(rate)).prop_map(|(rows, one_rate)| {
+    (rows, prop::option::of(rate), any::<bool>()).prop_map(|(rows, one_rate, normalized)| {
         let mut out = LeavesOf::empty();
         let (mut raw_bytes, mut min_rate, mut max_rate) = (vec![], vec![], vec![]);
         for (addr, (raw, packets, flows, rate, other)) in rows {
             let rate = one_rate.unwrap_or(rate);
             out.addr.push(addr);
-            out.bytes.push(raw.saturating_mul(u64::from(rate.max(1))));
+            let factor = if normalized { 1 } else { rate.max(1) };
+            out.bytes.push(raw.saturating_mul(u64::from(factor)));
             out.packets.push(packets);
             out.flows.push(flows);
             raw_bytes.push(raw);
@@ -323,6 +324,25 @@ fn an_ipv4_leaf_takes_about_seven_bytes() {
 }
 
 #[test]
+fn flows_that_came_multiplied_cost_no_more() {
+    let mut leaves = spread(1000, 1);
+    leaves.sampling = Sampling::ByLeaf {
+        raw_bytes: leaves.bytes.clone(),
+        min_rate: vec![32; 1000],
+        max_rate: vec![32; 1000],
+    };
+    let size = |leaves: &LeavesOf<u32>| {
+        let chunks = encode_delta(&delta(Leaves::V4(leaves.clone()), 0));
+        let Partial::Delta(read) = decode(&chunks[0]).unwrap() else {
+            panic!("a delta was written")
+        };
+        assert_eq!(read.leaves, Leaves::V4(leaves.clone()));
+        chunks[0].len()
+    };
+    assert_eq!(size(&leaves), size(&spread(1000, 1)));
+}
+
+#[test]
 fn sampling_is_uniform_only_where_it_says_the_raw_bytes() {
     let one = |bytes, rate| LeavesOf {
         addr: vec![1_u32],
@@ -395,7 +415,7 @@ fn what_is_wrong_is_named() {
     );
     assert_eq!(
         with_delta(|d| d.sampling = None),
-        "partial has sampling \"none\", valid is uniform_rate or by_leaf"
+        "partial has sampling \"none\", valid is uniform_rate, by_leaf or normalized_rate"
     );
 }
 

@@ -13,6 +13,7 @@ mod prefixes;
 mod scope;
 mod sets;
 mod settings;
+mod shapes;
 #[cfg(test)]
 mod tests;
 mod thresholds;
@@ -109,7 +110,8 @@ impl Rule {
     }
 
     /// The fields that a decoder must fill in for this rule: those of the filter, the key address and
-    /// the volumes, and the flow's times where they spread it.
+    /// the volumes, and the flow's times where they spread it. What event time and sampling need comes
+    /// on top.
     pub fn fields(&self) -> FieldSet {
         let key = match self.key {
             KeySide::Dst => Field::DstAddr,

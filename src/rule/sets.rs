@@ -70,3 +70,39 @@ pub fn check_set_name(name: &str) -> Result<(), String> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_know_where_they_stand() {
+        let set =
+            NamedSet::from_file("# borders\n\n  192.0.2.1  # first\nge-0/0/0 # not#this\na#b\n");
+        let items: Vec<(&str, &str)> = set
+            .items()
+            .iter()
+            .map(|i| (i.text.as_str(), i.place.as_str()))
+            .collect();
+        assert_eq!(
+            items,
+            [
+                ("192.0.2.1", "line 3"),
+                ("ge-0/0/0", "line 4"),
+                ("a#b", "line 5")
+            ]
+        );
+        let listed = NamedSet::from_list(&["x".into(), Scalar::from("7")]);
+        assert_eq!(listed.items()[1].place, "item 2");
+    }
+
+    #[test]
+    fn set_names_are_what_a_filter_can_write() {
+        for name in ["borders", "_a1", "B"] {
+            assert_eq!(check_set_name(name), Ok(()));
+        }
+        for name in ["", "1a", "my-borders", "a.b", "ü"] {
+            assert!(check_set_name(name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,19 +1,12 @@
 //! What an operator can say about a rule: the serde form.
 //!
-//! Shapes are checked here, values by [`super::compile`], which names every wrong one by its path.
+//! Shapes are checked here, values by [`super::compile()`], which names every wrong one by its path.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{
-    Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor,
-};
-use serde::{Deserialize as DeriveDeserialize, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::model::{Attribution, KeySide, LatePolicy, Mode};
 use crate::units::Scalar;
@@ -22,7 +15,7 @@ use crate::units::Scalar;
 const DURATION: &str = "a duration with a unit, such as 500ms, 60s, 5m, 1h30m or 2d";
 
 /// One of `rules:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleConfig {
     /// Unique name: 1 to 100 of letters, digits, `.`, `_`, `-`. Consumers and charts depend on it.
@@ -98,7 +91,7 @@ fn default_max_alerts() -> Scalar {
 }
 
 /// `prefix_length:`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrefixLengthConfig {
     /// IPv4 lengths. Default `[32, 24, 22]`; `[]` counts no IPv4.
@@ -137,7 +130,7 @@ pub enum Lengths {
 }
 
 /// `thresholds:`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ThresholdsConfig {
     /// Bytes per interval, e.g. `100MiB`.
@@ -181,7 +174,7 @@ pub enum ListOrFile<T> {
 }
 
 /// `{file: path}`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileRef {
     /// Path of the file, relative to the configuration file.
@@ -209,7 +202,7 @@ pub enum ScopeItem {
 }
 
 /// `{prefix: …, labels: {…}}`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabelledPrefix {
     /// The prefix.
@@ -217,218 +210,4 @@ pub struct LabelledPrefix {
     /// Copied into the target of alerts inside it.
     #[serde(default)]
     pub labels: BTreeMap<String, Scalar>,
-}
-
-/// How a type that configuration may write in several shapes is read from each. Written out, since
-/// serde's untagged enums say only that nothing matched.
-trait Shapes: Sized {
-    const EXPECTED: &'static str;
-
-    fn scalar<E: Error>(_: Scalar) -> Result<Self, E> {
-        Err(E::custom(format_args!("expected {}", Self::EXPECTED)))
-    }
-
-    fn list<'de, A: SeqAccess<'de>>(_: A) -> Result<Self, A::Error> {
-        Err(A::Error::custom(format_args!(
-            "expected {}",
-            Self::EXPECTED
-        )))
-    }
-
-    fn map<'de, A: MapAccess<'de>>(_: A) -> Result<Self, A::Error> {
-        Err(A::Error::custom(format_args!(
-            "expected {}",
-            Self::EXPECTED
-        )))
-    }
-}
-
-struct ShapeVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Shapes> Visitor<'de> for ShapeVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(T::EXPECTED)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        T::scalar(text.into())
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
-        T::scalar(Scalar(number.to_string()))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
-        T::scalar(Scalar(number.to_string()))
-    }
-
-    fn visit_u128<E: Error>(self, number: u128) -> Result<T, E> {
-        T::scalar(Scalar(number.to_string()))
-    }
-
-    fn visit_i128<E: Error>(self, number: i128) -> Result<T, E> {
-        T::scalar(Scalar(number.to_string()))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
-        Err(E::custom(format_args!(
-            "{number} is a fraction: write it as text in quotes, with a unit"
-        )))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<T, A::Error> {
-        T::list(seq)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::map(map)
-    }
-}
-
-macro_rules! deserialize_by_shape {
-    ($($type:ty),*) => {
-        $(impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(ShapeVisitor(PhantomData))
-            }
-        })*
-    };
-}
-deserialize_by_shape!(Lengths, Threshold, ScopeItem);
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for ListOrFile<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ShapeVisitor(PhantomData))
-    }
-}
-
-impl Shapes for Lengths {
-    const EXPECTED: &'static str =
-        "a range such as 0..32, a list such as [32, 24, 22], or one length";
-
-    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
-        Ok(Self::Range(scalar))
-    }
-
-    fn list<'de, A: SeqAccess<'de>>(seq: A) -> Result<Self, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Self::List)
-    }
-}
-
-impl Shapes for Threshold {
-    const EXPECTED: &'static str = "a value with a unit, a table by prefix length such as {32: 100Mbps, 24: 1Gbps}, or {ipv4: …, ipv6: …}";
-
-    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
-        Ok(Self::Value(scalar))
-    }
-
-    fn map<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        // A key is a number or a text, by the format; `Scalar` takes both.
-        let mut table = BTreeMap::new();
-        while let Some((key, value)) = map.next_entry::<Scalar, Self>()? {
-            if table.contains_key(&key.0) {
-                return Err(A::Error::custom(format_args!("{key} is given twice")));
-            }
-            table.insert(key.0, value);
-        }
-        Ok(Self::Table(table))
-    }
-}
-
-impl Shapes for ScopeItem {
-    const EXPECTED: &'static str = "a prefix, or {prefix: …, labels: {…}}";
-
-    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
-        Ok(Self::Prefix(scalar.0))
-    }
-
-    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        LabelledPrefix::deserialize(MapAccessDeserializer::new(map)).map(Self::Labelled)
-    }
-}
-
-impl<T: DeserializeOwned> Shapes for ListOrFile<T> {
-    const EXPECTED: &'static str = "a list, or {file: PATH}";
-
-    fn list<'de, A: SeqAccess<'de>>(seq: A) -> Result<Self, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Self::List)
-    }
-
-    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        FileRef::deserialize(MapAccessDeserializer::new(map)).map(Self::File)
-    }
-}
-
-impl JsonSchema for Lengths {
-    fn schema_name() -> Cow<'static, str> {
-        "Lengths".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "title": Self::EXPECTED,
-            "description": "Prefix lengths: a range such as `0..32`, both ends included, a list, or one length.",
-            "anyOf": [
-                {"type": "string", "pattern": r"^\d+(\.\.\d+)?$"},
-                {"type": "integer", "minimum": 0, "maximum": 128},
-                {"type": "array", "items": {"type": ["integer", "string"]}},
-            ],
-        })
-    }
-}
-
-impl JsonSchema for Threshold {
-    fn schema_name() -> Cow<'static, str> {
-        "Threshold".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<Scalar>();
-        let inner = generator.subschema_for::<Self>();
-        json_schema!({
-            "title": Self::EXPECTED,
-            "description": "A value with a unit for all prefix lengths; a table by length, each entry also for longer lengths up to the next; or either by family.",
-            "anyOf": [
-                value,
-                {
-                    "type": "object",
-                    "minProperties": 1,
-                    "propertyNames": {"pattern": r"^(ipv4|ipv6|\d{1,3})$"},
-                    "additionalProperties": inner,
-                },
-            ],
-        })
-    }
-}
-
-impl JsonSchema for ScopeItem {
-    fn schema_name() -> Cow<'static, str> {
-        "ScopeItem".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let labelled = generator.subschema_for::<LabelledPrefix>();
-        json_schema!({
-            "title": Self::EXPECTED,
-            "description": "A prefix, bare or with labels.",
-            "anyOf": [{"type": "string"}, labelled],
-        })
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for ListOrFile<T> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("{}ListOrFile", T::schema_name()).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let item = generator.subschema_for::<T>();
-        let file = generator.subschema_for::<FileRef>();
-        json_schema!({
-            "description": "A list in place, or a file with one item per line.",
-            "anyOf": [{"type": "array", "items": item}, file],
-        })
-    }
 }

@@ -181,15 +181,18 @@ impl Stated {
         problems: &mut Problems,
     ) {
         let longest = families.iter().map(|f| f.bits()).max().unwrap_or(0);
+        let or_families = if families.len() > 1 {
+            ", or ipv4 and ipv6"
+        } else {
+            ""
+        };
         let mut entries = BTreeMap::new();
         for (key, inner) in table {
             let path = format!("{path}.{key}");
             let Some(length) = key.parse::<u8>().ok().filter(|l| *l <= longest) else {
                 problems.add(
                     path,
-                    format!(
-                        "`{key}` is no prefix length: valid are 0 to {longest}, or ipv4 and ipv6"
-                    ),
+                    format!("`{key}` is no prefix length: valid are 0 to {longest}{or_families}"),
                 );
                 continue;
             };

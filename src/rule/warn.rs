@@ -59,9 +59,23 @@ pub fn warnings(rule: &Rule, event_time: EventTime) -> Vec<RuleWarning> {
         );
     }
     for family in Family::ALL {
-        unlimited(rule, family)
-            .into_iter()
-            .for_each(|m| warn("thresholds", m));
+        if let Some(message) = unlimited(rule, family) {
+            warn("thresholds", message);
+        }
+    }
+    if let Some(limit) = rule
+        .limits
+        .iter()
+        .find(|limit| is_shared_table(rule, limit))
+    {
+        warn(
+            "thresholds",
+            format!(
+                "the table of {} is by length alone and holds for IPv6 too, where the same lengths are far \
+                 larger networks: write {{ipv4: {{..}}, ipv6: {{..}}}}",
+                limit.metric.name()
+            ),
+        );
     }
     if rule.limits.iter().any(|limit| has_zero(rule, limit)) {
         let message = "0 reports every prefix with any traffic".to_owned();
@@ -99,11 +113,18 @@ fn unlimited(rule: &Rule, family: Family) -> Option<String> {
         .collect();
     (!without.is_empty()).then(|| {
         format!(
-            "{} prefix lengths {} have none: an entry holds for its length and longer ones",
+            "none holds for {} prefix lengths {}: an entry holds for its length and longer ones",
             family.name(),
             without.join(", ")
         )
     })
+}
+
+/// Whether one table by length was given for both families, and both are looked at.
+fn is_shared_table(rule: &Rule, limit: &Limit) -> bool {
+    let (v4, v6) = (&limit.stated_v4, &limit.stated_v6[..limit.stated_v4.len()]);
+    let both = Family::ALL.iter().all(|f| rule.lengths(*f).count() > 0);
+    both && v4 == v6 && v4.iter().any(|stated| *stated != v4[0])
 }
 
 fn has_zero(rule: &Rule, limit: &Limit) -> bool {

@@ -1,5 +1,6 @@
 //! Contracts with the world outside: what is committed is what the code does.
 
+mod cli;
 mod compat;
 mod config;
 mod layers;

@@ -150,9 +150,7 @@ fn leaves<A: AddrBits>() -> impl Strategy<Value = LeavesOf<A>> {
     let row = (value(), value(), 0u64..50, value(), 0u32..4, 0u32..4);
     let uniform = prop::option::of(0u32..4);
     (btree_map(addr(A::BITS), row, 0..14), uniform).prop_map(|(rows, uniform)| {
-        let column = |of: fn(&(u64, u64, u64, u64, u32, u32)) -> u64| {
-            rows.values().map(of).collect::<Vec<u64>>()
-        };
+        let column = |of: fn(&Row) -> u64| rows.values().map(of).collect::<Vec<u64>>();
         LeavesOf {
             addr: rows.keys().map(|a| A::from_u128(*a)).collect(),
             bytes: column(|r| r.0),
@@ -176,12 +174,15 @@ fn scope() -> impl Strategy<Value = Option<Vec<ScopeEntry>>> {
     let entries = btree_set(prop_oneof![v4, v6], 0..6).prop_map(|prefixes| {
         let entry = |prefix| ScopeEntry {
             prefix,
-            labels: Default::default(),
+            labels: std::collections::BTreeMap::default(),
         };
         prefixes.into_iter().map(entry).collect()
     });
     prop::option::of(entries)
 }
+
+/// Bytes, packets, flows, raw bytes, two sampling rates.
+type Row = (u64, u64, u64, u64, u32, u32);
 
 /// Folds as a window store does: to the longest length that has at most `max` distinct prefixes.
 fn folded<A: AddrBits>(mut leaves: LeavesOf<A>, max: usize) -> (LeavesOf<A>, u8) {

@@ -27,6 +27,7 @@ pub(super) fn lower(source: &str, sets: &Sets) -> Result<(Predicate, FieldSet), 
         );
         return Err(vec![super::span::error_at("", start, message, None)]);
     }
+    syntax::check_chains(source).map_err(|error| vec![error])?;
     let (expr, info) = Parser::new()
         .parse_with_source_info(source)
         .map_err(|errors| vec![syntax::first_error(source, &errors)])?;

@@ -1,6 +1,7 @@
 //! `FIELD in …`, and methods of fields.
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr};
+use memchr::memmem::Finder;
 
 use super::fields::{Address, Kind, Text, kind};
 use super::lower::{Lowering, Operand};
@@ -215,7 +216,7 @@ impl Lowering<'_> {
         Some(Predicate::Text(
             text,
             match name.as_str() {
-                "contains" => TextTest::Contains(memchr::memmem::Finder::new(&value).into_owned()),
+                "contains" => TextTest::Contains(Box::new(Finder::new(&value).into_owned())),
                 "startsWith" => TextTest::StartsWith(value),
                 _ => TextTest::EndsWith(value),
             },

@@ -53,7 +53,7 @@ pub(super) enum TextTest {
     Equal(Box<[u8]>),
     Few(Box<[Box<[u8]>]>),
     Many(HashSet<Box<[u8]>, FixedState>),
-    Contains(Finder<'static>),
+    Contains(Box<Finder<'static>>),
     StartsWith(Box<[u8]>),
     EndsWith(Box<[u8]>),
 }
@@ -164,15 +164,18 @@ impl Predicate {
     fn cost(&self) -> u32 {
         match self {
             Self::Const(_) => 0,
-            Self::Normalized | Self::Direction(_) | Self::AllBits(..) | Self::AnyBit(..) => 1,
-            Self::Number(_, NumberTest::Range(..)) => 1,
+            Self::Normalized
+            | Self::Direction(_)
+            | Self::AllBits(..)
+            | Self::AnyBit(..)
+            | Self::Number(_, NumberTest::Range(..)) => 1,
             Self::NumberLess(..) | Self::NumberEqual(..) | Self::Address(..) => 2,
             Self::AddressEqual(..) | Self::Number(_, NumberTest::Few(_)) => 3,
             Self::Number(_, NumberTest::Many(_)) => 5,
-            Self::Text(_, TextTest::Equal(_) | TextTest::StartsWith(_) | TextTest::EndsWith(_)) => {
+            Self::TextEqual(..)
+            | Self::Text(_, TextTest::Equal(_) | TextTest::StartsWith(_) | TextTest::EndsWith(_)) => {
                 4
             }
-            Self::TextEqual(..) => 4,
             Self::AddressIn(..) | Self::Text(_, TextTest::Few(_)) => 8,
             Self::Text(_, TextTest::Many(_) | TextTest::Contains(_)) => 12,
             Self::Not(inner) => inner.cost(),

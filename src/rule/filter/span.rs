@@ -44,6 +44,7 @@ impl Spans<'_> {
             Expr::Call(call) if !is_operator(&call.func_name) => {
                 self.word_before(token, call.func_name.trim_start_matches('.'))
             }
+            Expr::Select(select) if select.test => self.word_before(token, "has"),
             Expr::Select(select) => {
                 let start = self.of(&select.operand).start;
                 let after = token.end
@@ -89,7 +90,7 @@ impl Spans<'_> {
 /// Operators of CEL are calls whose names have a `_` or `@` in them that no text can write.
 fn is_operator(name: &str) -> bool {
     [operators::IN, operators::NOT_STRICTLY_FALSE].contains(&name)
-        || name.starts_with("_")
+        || name.starts_with('_')
         || name.ends_with('_') && (name.starts_with('!') || name.starts_with('-'))
 }
 

@@ -6,6 +6,56 @@ use cel::parser::ParseErrors;
 use super::error::{CAN, FilterError};
 use super::span::{Span, byte_of, error_at};
 
+/// Longest chain of operators without `&&`, `||` or a comma.
+const MAX_CHAIN: usize = 32;
+
+/// Refuses what would overflow the stack. The parser bounds how deep parentheses nest, but not chains
+/// such as `a.b.c.d` or `1 + 1 + 1`, which it walks recursively too; `&&` and `||` it balances.
+pub(super) fn check_chains(source: &str) -> Result<(), FilterError> {
+    let mut chars = source.char_indices().peekable();
+    let (mut chain, mut before) = (0, ' ');
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' | '\'' => skip_text(&mut chars, c, before.eq_ignore_ascii_case(&'r')),
+            '/' if chars.peek().is_some_and(|(_, next)| *next == '/') => {
+                while chars.next().is_some_and(|(_, c)| c != '\n') {}
+            }
+            ',' => chain = 0,
+            '&' | '|' if before == c => chain = 0,
+            '.' | '(' | '[' | '{' | '+' | '-' | '*' | '/' | '%' | '?' | '<' | '>' | '=' | '!' => {
+                chain += 1;
+            }
+            // The operator `in`, or a word that ends like it: too many of those are no filter either.
+            'n' if before == 'i' => chain += 1,
+            _ => {}
+        }
+        if chain > MAX_CHAIN {
+            let span = Span {
+                start: at,
+                end: at + c.len_utf8(),
+            };
+            let message = format!(
+                "this is nested too deeply: more than {MAX_CHAIN} operators without &&, || or a comma"
+            );
+            return Err(error_at(source, span, message, None));
+        }
+        before = c;
+    }
+    Ok(())
+}
+
+/// Moves behind the quote that closes the text. In raw text a backslash is nothing special.
+fn skip_text(chars: &mut impl Iterator<Item = (usize, char)>, quote: char, raw: bool) {
+    while let Some((_, c)) = chars.next() {
+        if c == quote {
+            return;
+        }
+        if c == '\\' && !raw {
+            chars.next();
+        }
+    }
+}
+
 /// How the parser begins a message about text that does not fit its grammar.
 const SYNTAX: &str = "Syntax error: ";
 

@@ -165,6 +165,48 @@ fn compare_all<'a>(
 }
 
 #[test]
+fn the_schema_takes_the_example_and_nothing_else() {
+    let on: String = text()
+        .lines()
+        .map(|line| switched_on(line) + "\n")
+        .collect();
+    let validator = jsonschema::validator_for(&schema().to_value()).expect("the schema is one");
+    for yaml in [text(), on] {
+        let example: Value = serde_norway::from_str(&yaml).expect("the example is YAML");
+        let problems: Vec<String> = validator
+            .iter_errors(&example)
+            .map(|e| format!("{} {e}", e.instance_path()))
+            .collect();
+        assert!(problems.is_empty(), "{problems:?}");
+    }
+    for bad in [
+        "inptu: {}",
+        "input: {topic: [a]}",
+        "output: {format: jsn}",
+        "internal: {partitions: 0}",
+        "rules: [{name: a}]",
+    ] {
+        let value: Value = serde_norway::from_str(bad).expect("it is YAML");
+        assert!(!validator.is_valid(&value), "{bad}");
+    }
+}
+
+#[test]
+fn the_shipped_rules_are_valid_together() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pattern = folder.join("deploy/rules/*.yaml").display().to_string();
+    let files = [("rule_files".to_owned(), pattern)];
+    let loaded = load(&[folder.join(EXAMPLE)], [], files).expect("the shipped rules are valid");
+    assert!(
+        loaded
+            .config
+            .rules
+            .iter()
+            .any(|r| &*r.name == "volume-from-peer")
+    );
+}
+
+#[test]
 fn every_key_of_the_schema_is_documented() {
     let schema = schema().to_value();
     let defs = schema

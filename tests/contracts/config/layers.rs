@@ -17,7 +17,7 @@ fn a_rule_is_all_that_a_configuration_needs() {
     assert_eq!(config.input.topics, ["flow-messages-enriched"]);
     assert_eq!(config.output.topic, "hotprefix-alerts");
     assert_eq!(config.flush_interval, Duration::from_secs(1));
-    assert_eq!(config.time.max_behind, Some(Duration::from_secs(600)));
+    assert_eq!(config.time.max_behind, Some(Duration::from_mins(10)));
     assert_eq!(config.kafka["bootstrap.servers"], "localhost:9092");
     assert_eq!(config.http.listen, "127.0.0.1:9464".parse().ok());
     assert_eq!(loaded.warnings, []);
@@ -147,6 +147,8 @@ fn no_secret_is_ever_printed() {
         );
         assert!(loaded.config.kafka.values().any(|v| v == secret), "{name}");
     }
+    let toml = Case::default().file("config.toml", "[kafka]\nsasl.password = \"hunter2\n");
+    assert!(!toml.errors().contains(secret));
     let url =
         Case::yaml("kafka: {sasl.oauthbearer.token.endpoint.url: 'https://me:hunter2@idp/token'}")
             .loaded();
@@ -157,6 +159,9 @@ fn no_secret_is_ever_printed() {
         "kafka: {sasl.jaas.config: hunter2}",
         "kafka: {sasl: {password: hunter2}, sasl.password: hunter2}",
         "kafka: {sasl.password: {file: a, secret: hunter2}}",
+        "kafka: {sasl.password: !hunter2 }",
+        "kafka: {sasl.password: hunter2}: hunter2",
+        "kafka: {sasl.password: *hunter2 }",
     ] {
         let errors = Case::yaml(bad).errors();
         assert!(!errors.contains(secret), "{bad}: {errors}");
@@ -174,7 +179,7 @@ fn start_has_four_forms() {
     };
     assert_eq!(start("latest"), InputStart::Latest);
     assert_eq!(start("earliest"), InputStart::Earliest);
-    assert_eq!(start("-1h30m"), InputStart::Ago(Duration::from_secs(5400)));
+    assert_eq!(start("-1h30m"), InputStart::Ago(Duration::from_mins(90)));
     assert_eq!(
         start("2019-09-10T15:04:07Z"),
         InputStart::At(Timestamp::from_millis(1_568_127_847_000))

@@ -34,9 +34,6 @@ fn kafka_settings() {
         "kafka: {security.protocol: SASL_SSL}",
         "kafka: {security.protocol: ssl, enable.ssl.certificate.verification: false}",
         "kafka: {security.protocol: ssl, ssl.endpoint.identification.algorithm: none}",
-        "kafka: {fetch.queue.backoff.ms: 1000}",
-        "kafka: {topic.metadata.refresh.interval.ms: 300000}",
-        "kafka: {topic.metadata.refresh.interval.ms: -1}",
     ]));
 }
 

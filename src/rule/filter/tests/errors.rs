@@ -188,11 +188,28 @@ fn what_filters_can_do_is_listed_and_true() {
 
 #[test]
 fn deep_nesting_is_refused_not_a_crash() {
-    for depth in [50, 1000, 20_000] {
+    for depth in [20, 1000, 20_000] {
         let source = format!("{}normalized{}", "(".repeat(depth), ")".repeat(depth));
         let deep = Filter::compile(&source, &Sets::new());
-        assert_eq!(deep.is_ok(), depth == 50, "depth {depth}");
+        assert_eq!(deep.is_ok(), depth == 20, "depth {depth}");
     }
+    for source in [
+        format!("note{}", ".x".repeat(20_000)),
+        format!("note{}", "[0]".repeat(20_000)),
+        format!("note{}", ".x()".repeat(15_000)),
+        "[".repeat(20_000),
+        "f(".repeat(20_000),
+        format!("{}1", "1 + ".repeat(15_000)),
+        format!("{}1", "1 == ".repeat(12_000)),
+        format!("{}1", "true ? 1 : ".repeat(5000)),
+        format!("{}normalized", "!".repeat(50_001)),
+    ] {
+        assert!(Filter::compile(&source, &Sets::new()).is_err());
+    }
+    // As deep as both bounds allow at once.
+    let level = format!("({}", "1 + ".repeat(30));
+    let deepest = format!("{}1{}", format!("f(0, {level}").repeat(45), "))".repeat(45));
+    assert!(Filter::compile(&deepest, &Sets::new()).is_err());
     let nots = format!("{}normalized", "!(".repeat(1000)) + &")".repeat(1000);
     assert!(Filter::compile(&nots, &Sets::new()).is_err());
     let long = vec!["src_port == 1"; 3500].join(" || ");

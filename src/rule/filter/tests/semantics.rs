@@ -2,15 +2,15 @@ use super::compiled;
 use crate::flow::{Direction, Field, FieldSet, Flow, Normalized};
 use crate::net::Addr;
 
-fn addr(text: &str) -> Option<Addr> {
-    Some(Addr::from_ip(text.parse().expect("a test address")))
+fn addr(text: &str) -> Addr {
+    Addr::from_ip(text.parse().expect("a test address"))
 }
 
 fn flow() -> Flow<'static> {
     Flow {
-        src_addr: addr("192.0.2.9"),
-        dst_addr: addr("198.51.100.7"),
-        exporter: addr("192.0.2.1"),
+        src_addr: Some(addr("192.0.2.9")),
+        dst_addr: Some(addr("198.51.100.7")),
+        exporter: Some(addr("192.0.2.1")),
         bytes: 1500,
         packets: 2,
         normalized: Normalized::Yes,

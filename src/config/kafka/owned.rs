@@ -59,6 +59,14 @@ pub(super) const OWNED: &[Owned] = &[
         "a topic that a broker creates by itself has the wrong partitions and retention; hotprefix creates its own topics and reports a missing input",
     ),
     owned(
+        "topic.metadata.refresh.interval.ms",
+        "it is 2000, so that records of a new input partition are not late before it is seen",
+    ),
+    owned(
+        "fetch.queue.backoff.ms",
+        "it is 1: at more, a consumer that is slower than its fetcher stalls",
+    ),
+    owned(
         "transactional.id",
         "the ids are `<application_id>-<stage>-<instance>`; set `application_id` or `instance_id`",
     ),
@@ -80,6 +88,14 @@ pub(super) const OWNED: &[Owned] = &[
     owned(
         "request.required.acks",
         "exactly once needs every in-sync replica's acknowledgement; it is always `all`",
+    ),
+    owned(
+        "message.max.bytes",
+        "a dead letter must hold the input's largest message, so it follows from that; raise the topics' `max.message.bytes`",
+    ),
+    owned(
+        "partitioner",
+        "it is `murmur2_random`, which Java clients use too, so that alerts of one key stay in one partition",
     ),
     owned(
         "queuing.strategy",

@@ -1,5 +1,9 @@
 //! The `kafka:` map: what goes to librdkafka, what the design owns, and what is secret.
 
+mod owned;
+mod properties;
+mod together;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
@@ -7,11 +11,13 @@ use std::path::Path;
 
 use config::{Map, Value, ValueKind};
 
+use self::owned::Owned;
+use self::properties::Accepts;
 use super::error::{Issues, listed, suggestion};
 use super::file::{FileReference, KafkaValue};
 use super::layer::{Tree, read_text, shortened};
-use super::owned::{self, Owned};
-use super::properties::{self, Accepts};
+
+pub use properties::{AppliesTo, applies_to, names as property_names};
 
 /// What stands for a secret in everything that is printed.
 pub const HIDDEN: &str = "(hidden)";
@@ -59,17 +65,15 @@ impl fmt::Debug for KafkaProperties {
 /// Whether the value of the property `name` must never be printed.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    ["password", "passphrase", "secret", "jaas", "token"]
-        .iter()
-        .any(|word| name.contains(word) && !name.ends_with(".url"))
-        || [
-            "key.pem",
-            "private.key",
-            "sasl.oauthbearer.config",
-            "sasl.kerberos.kinit.cmd",
-        ]
-        .iter()
-        .any(|end| name.ends_with(end))
+    let words = ["password", "passphrase", "secret", "jaas"];
+    let ends = [
+        "key.pem",
+        "private.key",
+        ".token",
+        "sasl.oauthbearer.config",
+        "sasl.kerberos.kinit.cmd",
+    ];
+    words.iter().any(|word| name.contains(word)) || ends.iter().any(|end| name.ends_with(end))
 }
 
 /// The value as it may be printed: [`HIDDEN`] for a secret, and without the user in a URL.
@@ -95,27 +99,27 @@ pub(super) fn flatten(top: &mut Map<String, Value>, issues: &mut Issues) {
     if let ValueKind::Table(table) = &mut kafka.kind {
         let mut flat = Map::new();
         for (key, value) in std::mem::take(table) {
-            flatten_into(&mut flat, key, value, issues);
+            flatten_into(&mut flat, &key, value, issues);
         }
         *table = flat;
     }
 }
 
-fn flatten_into(flat: &mut Map<String, Value>, name: String, value: Value, issues: &mut Issues) {
+fn flatten_into(flat: &mut Map<String, Value>, name: &str, value: Value, issues: &mut Issues) {
     let origin = value.origin().unwrap_or_default().to_owned();
     match value.kind {
-        ValueKind::Table(table) if !is_reference(&name, &table) => {
+        ValueKind::Table(table) if !is_reference(name, &table) => {
             if table.is_empty() {
                 issues.error(origin, format!("kafka.{name}"), "is an empty map; valid is text, a number, `true` or `false`, or `{file: PATH}`");
             }
             for (key, inner) in table {
-                flatten_into(flat, format!("{name}.{key}"), inner, issues);
+                flatten_into(flat, &format!("{name}.{key}"), inner, issues);
             }
         }
         kind => {
             let mut whole = Value::new(Some(&origin), ValueKind::Nil);
             whole.kind = kind;
-            if flat.insert(name.clone(), whole).is_some() {
+            if flat.insert(name.to_owned(), whole).is_some() {
                 issues.error(
                     origin,
                     format!("kafka.{name}"),
@@ -148,6 +152,12 @@ pub(super) fn check(
         }
         let text = match value {
             KafkaValue::Text(text) => Ok(text.clone()),
+            // `0x1F` and `1.50` would arrive as 31 and 1.5.
+            KafkaValue::Bool(_) | KafkaValue::Integer(_) | KafkaValue::Number(_)
+                if is_secret(name) =>
+            {
+                Err("is a number, `true` or `false`; valid is text in quotes, which is taken as it is".to_owned())
+            }
             KafkaValue::Bool(yes) => Ok(yes.to_string()),
             KafkaValue::Integer(number) => Ok(number.to_string()),
             KafkaValue::Number(number) => Ok(number.to_string()),
@@ -180,7 +190,7 @@ pub(super) fn check(
     checked
         .entry("bootstrap.servers".to_owned())
         .or_insert_with(|| DEFAULT_BOOTSTRAP.to_owned());
-    check_together(&checked, tree, issues);
+    together::check(&checked, tree, issues);
     KafkaProperties(checked)
 }
 
@@ -245,192 +255,5 @@ fn refused(name: &str, text: &str) -> Option<String> {
             "cannot be set as text: it is a function or object of librdkafka's own interface"
                 .to_owned(),
         ),
-    }
-}
-
-/// Properties that depend on each other.
-fn check_together(all: &BTreeMap<String, String>, tree: &Tree, issues: &mut Issues) {
-    let get = |name: &str| all.get(name).map(String::as_str);
-    let error = |issues: &mut Issues, name: &str, problem: String| {
-        issues.error(
-            tree.origin(&["kafka", name]),
-            format!("kafka.{name}"),
-            problem,
-        );
-    };
-    for address in get("bootstrap.servers").unwrap_or_default().split(',') {
-        if let Some(problem) = bad_broker(address.trim()) {
-            error(issues, "bootstrap.servers", problem);
-        }
-    }
-    if let Some(mechanism) = get("sasl.mechanism") {
-        let valid = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
-        if !valid.contains(&mechanism) {
-            error(
-                issues,
-                "sasl.mechanism",
-                format!(
-                    "is `{}`{}; valid in this build is one of {}",
-                    shortened(mechanism),
-                    suggestion(mechanism, valid),
-                    listed(valid)
-                ),
-            );
-        }
-    }
-    check_group(all, issues, error);
-    let in_flight = get("max.in.flight").and_then(|n| n.parse::<u32>().ok());
-    if in_flight.is_some_and(|n| n > 5) {
-        error(issues, "max.in.flight", "is above 5, the most that keeps a transactional producer's records in order; valid is 1 to 5".to_owned());
-    }
-    if get("retries") == Some("0") {
-        error(
-            issues,
-            "retries",
-            "is 0, but a transactional producer must retry; valid is 1 or more".to_owned(),
-        );
-    }
-    warn_security(all, issues);
-    let above = |name: &str, limit: u64| {
-        get(name)
-            .and_then(|n| n.parse::<u64>().ok())
-            .is_some_and(|n| n > limit)
-    };
-    if above("fetch.queue.backoff.ms", 100) {
-        issues.warn(
-            "kafka.fetch.queue.backoff.ms",
-            "above 100 a consumer that is slower than its fetcher stalls; 1 is the default here",
-        );
-    }
-    if above("topic.metadata.refresh.interval.ms", 10_000)
-        || get("topic.metadata.refresh.interval.ms") == Some("-1")
-    {
-        issues.warn(
-            "kafka.topic.metadata.refresh.interval.ms",
-            "new partitions of the input are seen only after this long; 2000 is the default here",
-        );
-    }
-}
-
-/// The group protocol decides which timeouts are the client's.
-fn check_group(
-    all: &BTreeMap<String, String>,
-    issues: &mut Issues,
-    error: impl Fn(&mut Issues, &str, String),
-) {
-    let get = |name: &str| all.get(name).map(String::as_str);
-    let consumer = get("group.protocol").is_some_and(|p| p.eq_ignore_ascii_case("consumer"));
-    let number =
-        |name: &str, default: u64| get(name).and_then(|n| n.parse().ok()).unwrap_or(default);
-    if consumer {
-        for name in ["session.timeout.ms", "heartbeat.interval.ms"] {
-            if get(name).is_some() {
-                error(
-                    issues,
-                    name,
-                    format!(
-                        "is the broker's to decide under `group.protocol: consumer` (KIP-848): set `group.consumer.{name}` there, or use `group.protocol: classic`"
-                    ),
-                );
-            }
-        }
-        return;
-    }
-    if get("group.remote.assignor").is_some() {
-        error(
-            issues,
-            "group.remote.assignor",
-            "has a meaning only under `group.protocol: consumer` (KIP-848)".to_owned(),
-        );
-    }
-    let session = number("session.timeout.ms", 10_000);
-    let heartbeat = number("heartbeat.interval.ms", 2_000);
-    if heartbeat >= session {
-        error(
-            issues,
-            "heartbeat.interval.ms",
-            format!(
-                "is {heartbeat}, not below `session.timeout.ms` ({session}); valid is a third of that or less"
-            ),
-        );
-    } else if heartbeat.saturating_mul(3) > session {
-        issues.warn("kafka.heartbeat.interval.ms", format!("is above a third of session.timeout.ms ({session}): one lost heartbeat can cost the assignment"));
-    }
-    if session > 15_000 {
-        issues.warn(
-            "kafka.session.timeout.ms",
-            format!(
-                "a killed instance is replaced only after {session} ms; 10000 is the default here"
-            ),
-        );
-    }
-}
-
-fn bad_broker(address: &str) -> Option<String> {
-    let example = "valid is a list such as `kafka-1:9092,kafka-2:9092`";
-    let rest = address.rsplit_once("://").map_or(address, |(_, rest)| rest);
-    let (host, port) = match rest.rsplit_once(':') {
-        // An IPv6 address without a port, `[::1]`, ends in its bracket.
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (rest, None),
-    };
-    if host.is_empty() {
-        return Some(format!("has an empty broker address; {example}"));
-    }
-    if rest.contains(char::is_whitespace)
-        || port.is_some_and(|p| p.parse::<u16>().map_or(true, |p| p == 0))
-    {
-        return Some(format!(
-            "has the broker address `{}`; {example}",
-            shortened(address)
-        ));
-    }
-    None
-}
-
-fn warn_security(all: &BTreeMap<String, String>, issues: &mut Issues) {
-    let get = |name: &str| all.get(name).map(String::as_str);
-    let protocol = get("security.protocol")
-        .unwrap_or("plaintext")
-        .to_lowercase();
-    let first = |prefix: &str| all.keys().find(|k| k.starts_with(prefix));
-    if !protocol.starts_with("sasl")
-        && let Some(name) = first("sasl.")
-    {
-        issues.warn(
-            format!("kafka.{name}"),
-            format!("has no effect with security.protocol {protocol}; sasl_ssl uses it"),
-        );
-    }
-    if !protocol.ends_with("ssl")
-        && let Some(name) = first("ssl.")
-    {
-        issues.warn(
-            format!("kafka.{name}"),
-            format!("has no effect with security.protocol {protocol}; ssl and sasl_ssl use it"),
-        );
-    }
-    if protocol == "sasl_plaintext" && get("sasl.mechanism").is_some_and(|m| m == "PLAIN") {
-        issues.warn(
-            "kafka.security.protocol",
-            "sends the password in the clear; sasl_ssl does not",
-        );
-    }
-    if protocol.starts_with("sasl") && get("sasl.mechanism").is_none() {
-        issues.warn(
-            "kafka.sasl.mechanism",
-            "is not set, and librdkafka's default, GSSAPI, is not in this build",
-        );
-    }
-    for (name, off) in [
-        ("enable.ssl.certificate.verification", "false"),
-        ("ssl.endpoint.identification.algorithm", "none"),
-    ] {
-        if get(name).is_some_and(|v| v.eq_ignore_ascii_case(off)) {
-            issues.warn(
-                format!("kafka.{name}"),
-                format!("{off} accepts any server that claims to be the broker"),
-            );
-        }
     }
 }

@@ -1,0 +1,133 @@
+use super::{rule, rule_in};
+use crate::flow::{ExporterSampling, SamplingMode};
+use crate::net::{Addr, Prefix};
+use crate::rule::{Filter, NamedSet, Rule, RuleContext, Sets};
+use crate::units::Scalar;
+use crate::window::EventTime;
+
+const BASE: &str =
+    "filter: 'direction == \"ingress\" && proto in [\"tcp\", \"udp\"]'\nscope: [10.0.0.0/8]\n";
+
+fn base() -> Rule {
+    rule(BASE)
+}
+
+#[test]
+fn what_selects_changes_the_selection_alone() {
+    let base = base();
+    for edit in [
+        "key: src",
+        "interval: 30s",
+        "grace: 6s",
+        "late: drop",
+        "attribution: spread",
+        "prefix_length: {ipv6: []}",
+    ] {
+        let edited = rule(&format!("{BASE}{edit}"));
+        assert_ne!(edited.selection, base.selection, "{edit}");
+        let counted = edit.starts_with("prefix_length");
+        assert_eq!(edited.decision == base.decision, !counted, "{edit}");
+    }
+    let filter = rule("filter: 'direction == \"ingress\"'\nscope: [10.0.0.0/8]");
+    assert_ne!(filter.selection, base.selection);
+    let scope = rule(&BASE.replace("10.0.0.0/8", "10.0.0.0/9"));
+    assert_ne!(scope.selection, base.selection);
+    let name = rule(&format!("{BASE}name: other"));
+    assert_ne!(name.selection, base.selection);
+}
+
+#[test]
+fn what_decides_leaves_the_selection() {
+    let base = base();
+    for edit in [
+        "mode: all",
+        "thresholds: {bytes: 101MiB}",
+        "thresholds: {packets: 100MiB}",
+        "thresholds: {bytes: {0: 100MiB, 24: 1MiB}}",
+        "prefix_length: {ipv4: [32, 24]}",
+        "labels: {team: noc}",
+        "severity: info",
+        "max_prefixes: 1M",
+        "max_alerts_per_window: 5",
+    ] {
+        // Packets have no MiB; the threshold is spelled out.
+        let edited = rule(&format!(
+            "{BASE}{}",
+            edit.replace("packets: 100MiB", "packets: 104857600")
+        ));
+        assert_eq!(edited.selection, base.selection, "{edit}");
+        assert_ne!(edited.decision, base.decision, "{edit}");
+        assert_ne!(edited.fingerprint(), base.fingerprint(), "{edit}");
+    }
+    let labelled = rule(&BASE.replace("[10.0.0.0/8]", "[{prefix: 10.0.0.0/8, labels: {a: b}}]"));
+    assert_eq!(labelled.selection, base.selection);
+    assert_ne!(labelled.decision, base.decision);
+}
+
+#[test]
+fn a_range_and_a_list_of_the_same_lengths_decide_differently() {
+    let range = rule("prefix_length: {ipv4: 31..32}");
+    let list = rule("prefix_length: {ipv4: [31, 32]}");
+    assert_eq!(range.selection, list.selection);
+    assert_ne!(range.decision, list.decision);
+}
+
+#[test]
+fn another_way_to_write_the_same_changes_nothing() {
+    let base = base();
+    let same = rule(
+        "scope: [{prefix: 10.0.0.0/8}]\n\
+         filter: \"proto in [17, 6]   &&  'ingress' == direction // same\"\n\
+         interval: 1m\n\
+         grace: 5000ms\n\
+         key: dst\n\
+         mode: most_specific\n\
+         thresholds: {bytes: {ipv4: 104857600, ipv6: {0: 102400KiB}}}\n\
+         max_prefixes: 4000000\n\
+         late: oldest_open\n",
+    );
+    assert_eq!(
+        (same.selection, same.decision),
+        (base.selection, base.decision)
+    );
+}
+
+#[test]
+fn global_settings_that_change_the_sums_change_the_selection() {
+    let filter = "filter: 'exporter in sets.borders'";
+    let set = |items: &[&str]| {
+        let items: Vec<Scalar> = items.iter().map(|i| Scalar::from(*i)).collect();
+        Sets::from([("borders".to_owned(), NamedSet::from_list(&items))])
+    };
+    let context = |edit: &dyn Fn(&mut RuleContext)| {
+        let mut context = RuleContext {
+            sets: set(&["192.0.2.1"]),
+            ..RuleContext::default()
+        };
+        edit(&mut context);
+        rule_in(filter, &context).selection
+    };
+    let unchanged = context(&|_| {});
+    let edits: [&dyn Fn(&mut RuleContext); 5] = [
+        &|c| c.sets = set(&["192.0.2.1", "192.0.2.2"]),
+        &|c| c.event_time = EventTime::End,
+        &|c| c.sampling.mode = SamplingMode::Never,
+        &|c| {
+            c.sampling.exporters.push((
+                Prefix::new(Addr::V4(0), 0),
+                ExporterSampling {
+                    default: None,
+                    r#override: Some(5),
+                },
+            ));
+        },
+        &|c| c.observe = Filter::compile("in_if == 3", &Sets::new()).expect("it is valid"),
+    ];
+    for (index, edit) in edits.iter().enumerate() {
+        assert_ne!(context(edit), unchanged, "edit {index}");
+    }
+    assert_eq!(
+        context(&|c| c.sets = set(&["192.0.2.1", "192.0.2.1/32"])),
+        unchanged
+    );
+}
