@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
-use crate::config::Config;
+use crate::config::{AppliesTo, Config, applies_to};
 
 /// A transaction that is not over by then is aborted by the broker.
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,10 +69,13 @@ impl ClientSettings {
         }
     }
 
-    fn operator(&self) -> ClientConfig {
+    /// What the operator wrote, without what is of the `other` kind of client only.
+    fn operator(&self, other: AppliesTo) -> ClientConfig {
         let mut client = ClientConfig::new();
         for (key, value) in &self.kafka {
-            client.set(key, value);
+            if applies_to(key) != Some(other) {
+                client.set(key, value);
+            }
         }
         if !self.kafka.contains_key("client.id") {
             client.set("client.id", &self.application_id);
@@ -89,7 +92,7 @@ impl ClientSettings {
 
     /// A client that only asks: offsets, metadata, administration. Sees uncommitted ends.
     pub(crate) fn admin(&self) -> ClientConfig {
-        let mut client = self.operator();
+        let mut client = self.operator(AppliesTo::Producer);
         client.remove("group.protocol");
         client.set("isolation.level", "read_uncommitted");
         client.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS);
@@ -99,7 +102,7 @@ impl ClientSettings {
     /// A consumer that is given its partitions and belongs to no group. librdkafka wants a group name
     /// for that; it is never joined.
     pub(crate) fn reader(&self, group: &str) -> ClientConfig {
-        let mut client = self.operator();
+        let mut client = self.operator(AppliesTo::Producer);
         client.remove("group.protocol");
         self.consume(&mut client, group);
         client.set("enable.partition.eof", "true");
@@ -108,7 +111,7 @@ impl ClientSettings {
 
     /// A member of a stage's group.
     pub(crate) fn member(&self, stage: &str) -> ClientConfig {
-        let mut client = self.operator();
+        let mut client = self.operator(AppliesTo::Producer);
         self.consume(&mut client, &self.group(stage));
         client.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS);
         // See `group` for why a member must not get this event.
@@ -143,8 +146,7 @@ impl ClientSettings {
         transactional_id: &str,
         max_message_bytes: usize,
     ) -> ClientConfig {
-        let mut client = self.operator();
-        client.remove("group.protocol");
+        let mut client = self.operator(AppliesTo::Consumer);
         let timeout = TRANSACTION_TIMEOUT.as_millis().to_string();
         client
             .set("transactional.id", transactional_id)
