@@ -58,6 +58,8 @@ impl Alignment {
 mod tests {
     use super::*;
 
+    // Stream times are optional throughout: wrapping here keeps the cases below readable.
+    #[allow(clippy::unnecessary_wraps)]
     fn at(minutes: i64) -> Option<Timestamp> {
         Some(Timestamp::from_millis(minutes * 60_000))
     }
