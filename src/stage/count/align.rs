@@ -58,6 +58,10 @@ impl Alignment {
 mod tests {
     use super::*;
 
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "stream times are optional, and the tests read better so"
+    )]
     fn at(minutes: i64) -> Option<Timestamp> {
         Some(Timestamp::from_millis(minutes * 60_000))
     }
