@@ -161,3 +161,54 @@ impl ClientSettings {
         client
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(kafka: &[(&str, &str)]) -> ClientSettings {
+        let text = |s: &str| s.to_owned();
+        ClientSettings {
+            kafka: kafka.iter().map(|(k, v)| (text(k), text(v))).collect(),
+            application_id: text("app"),
+        }
+    }
+
+    #[test]
+    fn a_member_under_the_consumer_protocol_sets_nothing_that_it_forbids() {
+        let member = settings(&[("group.protocol", "consumer")]).member("count");
+        for key in [
+            "session.timeout.ms",
+            "heartbeat.interval.ms",
+            "partition.assignment.strategy",
+        ] {
+            assert_eq!(member.get(key), None, "{key}");
+        }
+        assert_eq!(member.get("group.id"), Some("app-count"));
+    }
+
+    #[test]
+    fn a_classic_member_is_replaced_in_ten_seconds_unless_the_operator_says_otherwise() {
+        let classic = settings(&[]).member("detect");
+        assert_eq!(classic.get("session.timeout.ms"), Some("10000"));
+        let other = settings(&[("session.timeout.ms", "3000")]).member("detect");
+        assert_eq!(other.get("session.timeout.ms"), Some("3000"));
+    }
+
+    #[test]
+    fn members_get_no_end_of_partition_and_readers_do() {
+        let settings = settings(&[]);
+        let eof = |client: &ClientConfig| client.get("enable.partition.eof").map(str::to_owned);
+        assert_eq!(eof(&settings.member("count")).as_deref(), Some("false"));
+        assert_eq!(eof(&settings.reader("any")).as_deref(), Some("true"));
+    }
+
+    #[test]
+    fn each_kind_of_client_gets_its_own_properties_only() {
+        let settings = settings(&[("session.timeout.ms", "3000"), ("linger.ms", "7")]);
+        let producer = settings.producer("app-count-x", 1_000_000);
+        assert_eq!(producer.get("session.timeout.ms"), None);
+        assert_eq!(producer.get("linger.ms"), Some("7"));
+        assert_eq!(settings.member("count").get("linger.ms"), None);
+    }
+}

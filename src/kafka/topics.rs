@@ -298,3 +298,67 @@ fn appeared(offsets: &Offsets, topic: &str) -> Result<u32, Fatal> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::admin::{ConfigEntry, ConfigSource, OwnedResourceSpecifier};
+
+    use super::*;
+
+    fn found(settings: &[(&str, &str)]) -> ConfigResource {
+        let entry = |(name, value): &(&str, &str)| ConfigEntry {
+            name: (*name).to_owned(),
+            value: Some((*value).to_owned()),
+            source: ConfigSource::DynamicTopic,
+            is_read_only: false,
+            is_default: false,
+            is_sensitive: false,
+        };
+        ConfigResource {
+            specifier: OwnedResourceSpecifier::Topic("t".to_owned()),
+            entries: settings.iter().map(entry).collect(),
+        }
+    }
+
+    fn partials() -> Wanted {
+        Wanted {
+            name: "app-partials".into(),
+            settings: vec![
+                ("cleanup.policy", "delete".to_owned()),
+                ("retention.ms", "1000".to_owned()),
+                ("message.timestamp.type", "LogAppendTime".to_owned()),
+            ],
+        }
+    }
+
+    #[test]
+    fn longer_retention_serves_and_shorter_does_not() {
+        let longer = found(&[("retention.ms", "5000")]);
+        let for_ever = found(&[("retention.ms", "-1")]);
+        assert_eq!(unfit(&partials(), Some(&longer)), [""; 0]);
+        assert_eq!(unfit(&partials(), Some(&for_ever)), [""; 0]);
+        let shorter = found(&[("retention.ms", "999")]);
+        let wrong = unfit(&partials(), Some(&shorter));
+        assert_eq!(wrong, ["retention.ms is 999, should be 1000"]);
+    }
+
+    #[test]
+    fn partials_must_not_be_compacted_and_public_topics_may() {
+        let compacted = found(&[("cleanup.policy", "compact,delete")]);
+        let wrong = unfit(&partials(), Some(&compacted));
+        assert_eq!(
+            wrong,
+            ["cleanup.policy is compact,delete, should be delete"]
+        );
+        let public = Wanted {
+            name: "app-alerts".into(),
+            settings: vec![("cleanup.policy", "delete".to_owned())],
+        };
+        assert_eq!(unfit(&public, Some(&compacted)), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_cluster_does_not_tell_is_not_held_against_it() {
+        assert_eq!(unfit(&partials(), None), [""; 0]);
+    }
+}

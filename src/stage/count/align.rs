@@ -58,8 +58,10 @@ impl Alignment {
 mod tests {
     use super::*;
 
-    // Stream times are optional throughout: wrapping here keeps the cases below readable.
-    #[allow(clippy::unnecessary_wraps)]
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "stream times are optional, and the tests read better so"
+    )]
     fn at(minutes: i64) -> Option<Timestamp> {
         Some(Timestamp::from_millis(minutes * 60_000))
     }

@@ -8,6 +8,7 @@
 mod align;
 mod answers;
 mod ask;
+mod fields;
 mod flush;
 mod reading;
 mod silence;

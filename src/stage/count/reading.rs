@@ -8,6 +8,7 @@ use super::silence::Verdict;
 use super::slot::{Counting, Read, Reading, Slot, State};
 use super::worker::Worker;
 use crate::count::CountTask;
+use crate::flow::{Field, FieldSet};
 use crate::kafka::{Fatal, RequestError};
 use crate::stage::status::Stage;
 use crate::telemetry::clock;
@@ -39,6 +40,14 @@ impl Worker<'_> {
         self.align(now);
         self.ask_ends(now);
         self.tell();
+        if self.fields.is_due() {
+            let seen = self.tasks().map(CountTask::seen);
+            let seen = seen.fold(FieldSet::EMPTY, FieldSet::union);
+            for (rule, fields) in self.fields.absent(&self.plan.rules, seen) {
+                let fields: Vec<_> = fields.into_iter().map(Field::name).collect();
+                tracing::warn!(rule, "the input never carries {}", fields.join(", "));
+            }
+        }
     }
 
     fn ask_ends(&mut self, now: Instant) {

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, select};
 
 use super::align::Alignment;
 use super::ask::{Answer, Asked, Question};
+use super::fields::FieldWatch;
 use super::flush::{Done, Outcome, Part};
 use super::slot::{Reading, Slot};
 use crate::count::Plan;
@@ -46,6 +47,7 @@ pub(super) struct Worker<'s> {
     /// Partitions of each topic.
     pub(super) partitions: HashMap<Arc<str>, u32>,
     pub(super) alignment: Alignment,
+    pub(super) fields: FieldWatch,
 }
 
 /// To and from the other threads of the stage.
@@ -80,6 +82,7 @@ impl<'s> Worker<'s> {
             next_ends: now,
             next_lag: now,
             partitions: HashMap::new(),
+            fields: FieldWatch::default(),
         }
     }
 
@@ -175,6 +178,8 @@ impl<'s> Worker<'s> {
         if parts.is_empty() {
             return;
         }
+        let records = parts.iter().map(|p| p.flush.fates.records()).sum();
+        self.fields.add(records);
         self.next_flush = now + self.shell.config.flush_interval;
         // There is room: nothing is in flight.
         self.in_flight = self.channels.jobs.send(parts).is_ok();
