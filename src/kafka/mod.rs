@@ -5,6 +5,7 @@
 //! (`producer`); reading begins exactly where the caller says (`group`). Failures are named by what
 //! the caller must do: [`RequestError::Retry`], rewind, or [`Fatal`].
 
+mod admin;
 mod embedded;
 mod errors;
 pub(crate) mod fence;
@@ -15,10 +16,12 @@ mod probe;
 pub(crate) mod producer;
 pub(crate) mod queue;
 mod reader;
+mod rebalance;
 mod reset;
 pub(crate) mod restore;
 mod settings;
 pub(crate) mod topics;
+mod transaction;
 
 pub use embedded::{EmbeddedCluster, PlainProducer};
 pub use errors::{ErrorLog, Fatal, RequestError};

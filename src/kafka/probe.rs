@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::admin::Admin;
 use super::errors::{ErrorLog, Fatal, RequestError};
 use super::offsets::Offsets;
 use super::producer::TransactionalProducer;
 use super::settings::{ClientSettings, GroupProtocol};
-use super::topics::{self, Admin, DEAD_LETTER_ROOM, DEFAULT_MESSAGE_BYTES, STATE_MESSAGE_BYTES};
+use super::topics::{self, DEAD_LETTER_ROOM, DEFAULT_MESSAGE_BYTES, STATE_MESSAGE_BYTES};
 use crate::config::Config;
 
 /// How bad a finding is.
@@ -143,7 +144,7 @@ fn permissions(settings: &ClientSettings, stage: &str, findings: &mut Findings) 
         Ok(()) => findings.add(Severity::Fine, format!("{stage}: transactions are allowed")),
         Err(RequestError::Retry(why)) => findings.add(Severity::Warning, format!("{stage}: {why}")),
         Err(RequestError::Fatal(fatal)) => {
-            findings.add(Severity::Error, format!("{stage}: {fatal}"))
+            findings.add(Severity::Error, format!("{stage}: {fatal}"));
         }
     }
 }
