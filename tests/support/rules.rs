@@ -32,8 +32,8 @@ fn like_the_ancestor() -> Rule {
 fn carpet() -> Rule {
     Rule {
         name: "carpet",
-        filter: "proto == 17",
-        selects: |_| true,
+        filter: "proto == 17 && dst_port <= 50000",
+        selects: |flow| flow.dst_port <= 50_000,
         mode: Mode::Discounted,
         ipv4: Lengths::List(vec![32, 24, 22]),
         ipv6: Lengths::List(vec![128, 64, 48]),
@@ -51,8 +51,8 @@ fn carpet() -> Rule {
 fn sources() -> Rule {
     Rule {
         name: "sources",
-        filter: "dst_port > 30000",
-        selects: |flow| flow.dst_port > 30_000,
+        filter: "dst_port > 30000 && packets > 2",
+        selects: |flow| flow.dst_port > 30_000 && flow.packets > 2,
         key: Key::Src,
         late: Late::Drop,
         mode: Mode::MostSpecific,
