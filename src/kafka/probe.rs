@@ -38,6 +38,11 @@ pub fn probe(config: &Config) -> Result<Vec<Finding>, Fatal> {
     let settings = ClientSettings::new(config);
     let offsets = Offsets::new(&settings)?;
     let admin = Admin::new(&settings)?;
+    if let Some(topic) = config.input.topics.first() {
+        // Each of the questions below would wait as long for a cluster that does not answer.
+        let answered = offsets.partitions(topic);
+        answered.map_err(|e| Fatal(format!("the cluster does not answer: {e}")))?;
+    }
     let mut findings = Findings::default();
     let input_bytes = input(config, &offsets, &admin, &mut findings);
     ours(config, &offsets, &admin, input_bytes, &mut findings);

@@ -5,3 +5,4 @@ mod compat;
 mod config;
 mod layers;
 mod schemas;
+mod topics;
