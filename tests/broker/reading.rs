@@ -91,6 +91,15 @@ pub(crate) fn check_start_at_the_end(protocol: &str) {
     grown.expect("the broker answers")[0]
         .as_ref()
         .expect("the topic grows");
+    let every = Duration::from_millis(50);
+    wait::until("the new partition has a leader", PATIENCE, every, || {
+        let admin = admin(cluster);
+        let metadata = admin.inner().fetch_metadata(Some(name), PATIENCE).ok()?;
+        let partitions = metadata.topics().first()?.partitions();
+        (partitions.len() == 2 && partitions.iter().all(|p| p.leader() > 0)).then_some(())
+    });
+    // A new one, which knows the partition from the start.
+    let writer = Writer::new(cluster, name);
     writer.write(&flows(1, 20));
     until_counted(&app, 50);
 

@@ -160,7 +160,7 @@ mod tests {
     fn a_partition_that_never_had_a_record_is_idle_without_a_time() {
         let start = Instant::now();
         let mut silence = Silence::new(start, None);
-        silence.answer(start + s(10.0), 0, 0);
+        (1..=10).for_each(|at| silence.answer(start + s(f64::from(at)), 0, 0));
         assert_eq!(
             silence.verdict(start + s(10.1), TIMEOUT),
             Verdict::Idle(None)
