@@ -46,7 +46,7 @@ goflow2:
 
 # The broker tests at full size.
 endurance:
-    cargo test --locked --release --test endurance
+    cargo test --locked --test endurance
 
 # All of it, as a merge needs it.
 ci:
