@@ -7,12 +7,13 @@ use hotprefix::cli::{self, Cli, CliError, Command};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Run(args) => cli::run(&args),
+        Command::Demo(args) => cli::demo(args),
         Command::Check(args) => cli::check(&args),
         Command::Schema(args) => cli::print_schema(args),
         Command::Tail(args) => cli::tail(&args),
         Command::Replay(args) => cli::replay(&args),
         Command::Reset(args) => cli::reset(&args),
-        _ => Ok(()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

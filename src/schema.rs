@@ -3,7 +3,8 @@
 //! The files in `schemas/` are the output of these functions: `hotprefix schema NAME` prints them, and
 //! a test fails when a file differs. Objects stay open: a later version of the same number only adds.
 
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 use crate::alert::{ALERT_SCHEMA, Alert, WINDOW_SCHEMA, WindowRecord};
@@ -20,7 +21,10 @@ pub fn window() -> Value {
 
 /// The schema of the configuration file.
 pub fn config() -> Value {
-    crate::config::schema().to_value()
+    named(
+        crate::config::schema(),
+        "urn:hotprefix:config:v1".to_owned(),
+    )
 }
 
 /// A schema as it stands in its file: indented, with a line break at the end.
@@ -34,7 +38,11 @@ fn of<T: JsonSchema>(urn: String) -> Value {
     let generator = SchemaSettings::draft2020_12()
         .for_serialize()
         .into_generator();
-    let mut root = generator.into_root_schema_for::<T>();
+    named(generator.into_root_schema_for::<T>(), urn)
+}
+
+/// The schema under a name, with what a reader looks for first on top.
+fn named(mut root: Schema, urn: String) -> Value {
     let rest = root.ensure_object();
     let mut schema = Map::new();
     for key in ["$schema", "title", "description", "type"] {

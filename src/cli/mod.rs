@@ -5,9 +5,11 @@
 
 mod args;
 mod check;
+mod demo;
 mod output;
 mod replay;
 mod reset;
+mod run;
 mod tail;
 
 pub use args::{
@@ -15,14 +17,18 @@ pub use args::{
     SchemaName, StageName, TailArgs,
 };
 pub use check::check;
+pub use demo::demo;
 pub use replay::replay;
 pub use reset::reset;
+pub use run::run;
 pub use tail::tail;
 
 use crate::config::{self, ConfigErrors, Loaded};
 use crate::kafka::Fatal;
 use crate::replay::ReplayError;
 use crate::schema;
+use crate::service::ServiceError;
+use crate::telemetry::LogError;
 use output::Output;
 
 /// Why a command ended early.
@@ -56,6 +62,18 @@ impl From<Fatal> for CliError {
     }
 }
 
+impl From<ServiceError> for CliError {
+    fn from(error: ServiceError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<LogError> for CliError {
+    fn from(error: LogError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
 impl From<ReplayError> for CliError {
     fn from(defect: ReplayError) -> Self {
         Self::Failed(defect.to_string())
@@ -65,10 +83,14 @@ impl From<ReplayError> for CliError {
 impl ConfigArgs {
     /// Reads files, environment and overrides, one on top of the other.
     pub fn load(&self) -> Result<Loaded, CliError> {
-        let env = std::env::vars_os()
-            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        Ok(config::load(&self.config, env, self.overrides.clone())?)
+        let overrides = self.overrides.clone();
+        Ok(config::load(&self.config, environment(), overrides)?)
     }
+}
+
+/// The process's variables, as far as they are Unicode.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
 }
 
 /// `hotprefix schema`

@@ -11,6 +11,9 @@ use crate::config::Config;
 use crate::count::Plan;
 use crate::replay::{Records, Replay, Step};
 
+/// Records that are no flows are told one by one up to this many; all are counted.
+const SHOWN_REASONS: usize = 5;
+
 /// Reads flow files through both tasks and prints the alerts.
 pub fn replay(args: &ReplayArgs) -> Result<(), CliError> {
     let loaded = args.config.load()?;
@@ -26,6 +29,7 @@ pub fn replay(args: &ReplayArgs) -> Result<(), CliError> {
         args,
         alerts: 0,
         windows: 0,
+        reasons: 0,
     };
     let mut cut = None;
     for path in &args.files {
@@ -97,12 +101,16 @@ struct Show<'a> {
     args: &'a ReplayArgs,
     alerts: usize,
     windows: usize,
+    reasons: usize,
 }
 
 impl Show<'_> {
     fn step(&mut self, step: Step) -> Result<(), CliError> {
         for letter in step.dead_letters {
-            eprintln!("record {}: {}", letter.offset, letter.reason);
+            if self.reasons < SHOWN_REASONS {
+                eprintln!("record {}: {}", letter.offset, letter.reason);
+            }
+            self.reasons += 1;
         }
         self.alerts += step.alerts.len();
         self.windows += step.windows.len();

@@ -89,6 +89,12 @@ impl Scenario {
             .saturating_sub(self.start)
     }
 
+    /// How many of a second's flows have been received by `now`, evenly spread over the second.
+    pub fn due(&self, second: u64, now: Timestamp) -> usize {
+        let elapsed = now.since(self.time(second)).as_millis().min(1000);
+        (u128::from(self.rate) * elapsed / 1000) as usize
+    }
+
     /// Flows per second.
     pub const fn rate(&self) -> u32 {
         self.rate

@@ -1,8 +1,10 @@
 //! One record in, one flow out: which format, then the parts that the whole record decides.
 
-use super::draft::Draft;
+use super::clues::Unsettled;
 use super::model::{FieldSet, Flow};
+use super::named::Draft;
 use super::settings::{DirectionDefault, FormatName};
+use super::slots::Slots;
 use super::undecodable::{Reason, Undecodable, likely_format};
 use super::{json, protobuf, text};
 
@@ -48,30 +50,63 @@ impl Decoder {
 
     /// Reads one record. Does not allocate on protobuf.
     pub fn decode<'a>(&'a mut self, record: &'a [u8]) -> Result<Flow<'a>, Undecodable> {
-        let Self {
-            settings,
-            seen,
-            scratch,
-        } = self;
-        let mut draft = Draft::new(settings.fields);
-        let read = read(settings.format, record, &mut draft, scratch)
-            .and_then(|()| finish(&mut draft, settings.direction_default));
-        match read {
-            Ok(()) => {
-                *seen = seen.union(draft.seen);
-                Ok(draft.flow)
+        match record.first() {
+            None => return Err(undecodable(Reason::Empty, record)),
+            Some(0) => return Err(undecodable(Reason::LeadingZero, record)),
+            Some(first) if self.is_never_protobuf(*first, record) => {
+                return self.decode_names(record, Reason::NotAFlow);
             }
-            Err(reason) => Err(undecodable(reason, record)),
+            Some(_) => {}
+        }
+        let mut slots = Slots::new();
+        if let Err(malformed) = protobuf::read(record, &mut slots) {
+            return self.decode_names(record, Reason::Protobuf(malformed));
+        }
+        match slots.settle(self.settings.direction_default) {
+            Ok(settled) => {
+                self.seen = self.seen.union(settled.seen);
+                Ok(slots.flow(&settled))
+            }
+            Err(Unsettled::NotAFlow) => self.decode_names(record, Reason::NotAFlow),
+            Err(Unsettled::FirstSchema) => Err(undecodable(Reason::FirstSchema, record)),
         }
     }
-}
 
-fn finish(draft: &mut Draft<'_>, default: Option<DirectionDefault>) -> Result<(), Reason> {
-    draft.settle(default).map_err(|_| Reason::FirstSchema)?;
-    if draft.is_flow() {
-        Ok(())
-    } else {
-        Err(Reason::NotAFlow)
+    /// No bare message begins with a brace, but a delimited one does if its length is 123.
+    fn is_never_protobuf(&self, first: u8, record: &[u8]) -> bool {
+        match self.settings.format {
+            FormatName::Protobuf => false,
+            FormatName::Json => true,
+            FormatName::Auto => first == b'{' && protobuf::delimited_body(record).is_none(),
+        }
+    }
+
+    /// Reads a record with names in it, if it can be one and may; `reason` is why it is no other.
+    #[cold]
+    fn decode_names<'a>(
+        &'a mut self,
+        record: &'a [u8],
+        reason: Reason,
+    ) -> Result<Flow<'a>, Undecodable> {
+        let mut draft = Draft::new(self.settings.fields);
+        let format = self.settings.format;
+        if format == FormatName::Json || format == FormatName::Auto && json::begins_object(record) {
+            if let Err(error) = json::read(record, &mut draft, &mut self.scratch) {
+                let (line, column) = (error.line(), error.column());
+                return Err(undecodable(Reason::Json { line, column }, record));
+            }
+        } else if format == FormatName::Auto && text::begins_pair(record) {
+            text::read(record, &mut draft);
+        } else {
+            return Err(undecodable(reason, record));
+        }
+        match draft.finish(self.settings.direction_default) {
+            Ok((flow, seen)) => {
+                self.seen = self.seen.union(seen);
+                Ok(flow)
+            }
+            Err(_) => Err(undecodable(Reason::NotAFlow, record)),
+        }
     }
 }
 
@@ -81,62 +116,4 @@ fn undecodable(reason: Reason, record: &[u8]) -> Undecodable {
         reason,
         likely: likely_format(record),
     }
-}
-
-fn read<'a>(
-    format: FormatName,
-    record: &'a [u8],
-    draft: &mut Draft<'a>,
-    scratch: &'a mut Vec<u8>,
-) -> Result<(), Reason> {
-    match (record.first(), format) {
-        (None, _) => Err(Reason::Empty),
-        (Some(0), _) => Err(Reason::LeadingZero),
-        (_, FormatName::Protobuf) => protobuf::read(record, draft).map_err(Reason::Protobuf),
-        (_, FormatName::Json) => read_json(record, draft, scratch),
-        // A bare message never begins so, but the length of a delimited one may be 123.
-        (Some(b'{'), FormatName::Auto) => {
-            if protobuf::read_delimited(record, draft) {
-                return Ok(());
-            }
-            read_json(record, draft, scratch)
-        }
-        (_, FormatName::Auto) => {
-            let read = protobuf::read(record, draft);
-            if read.is_err() || !draft.is_flow() {
-                return read_text(record, draft, scratch).unwrap_or(read.map_err(Reason::Protobuf));
-            }
-            Ok(())
-        }
-    }
-}
-
-/// Reads a record that is no flow in protobuf, if it can be text at all.
-#[cold]
-fn read_text<'a>(
-    record: &'a [u8],
-    draft: &mut Draft<'a>,
-    scratch: &'a mut Vec<u8>,
-) -> Option<Result<(), Reason>> {
-    let json = json::begins_object(record);
-    if !json && !text::begins_pair(record) {
-        return None;
-    }
-    *draft = Draft::new(draft.wanted);
-    if json {
-        return Some(read_json(record, draft, scratch));
-    }
-    text::read(record, draft);
-    Some(Ok(()))
-}
-
-fn read_json<'a>(
-    record: &'a [u8],
-    draft: &mut Draft<'a>,
-    scratch: &'a mut Vec<u8>,
-) -> Result<(), Reason> {
-    json::read(record, draft, scratch).map_err(|error| Reason::Json {
-        line: error.line(),
-        column: error.column(),
-    })
 }

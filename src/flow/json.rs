@@ -8,8 +8,7 @@ use std::mem;
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::draft::Draft;
-use super::named::Key;
+use super::named::{Draft, Key};
 
 /// Reads one record. `scratch` is overwritten.
 pub(super) fn read<'a>(
@@ -25,9 +24,7 @@ pub(super) fn read<'a>(
         draft,
         scratch: Scratch(scratch),
     })?;
-    json.end()?;
-    draft.settle_names();
-    Ok(())
+    json.end()
 }
 
 /// Whether the record can only be JSON: it begins with an object, after white space.

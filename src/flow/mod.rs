@@ -22,14 +22,15 @@
 //! # Ok::<(), hotprefix::flow::Undecodable>(())
 //! ```
 
+mod clues;
 mod decoder;
-mod draft;
 mod json;
 mod model;
 mod named;
 mod protobuf;
 mod sampling;
 mod settings;
+mod slots;
 mod text;
 mod undecodable;
 mod wire;

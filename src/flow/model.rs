@@ -218,6 +218,17 @@ impl FieldSet {
         Self(self.0 | 1 << field as u8)
     }
 
+    /// With `field` added if `there`.
+    #[must_use]
+    pub(super) const fn with_if(self, field: Field, there: bool) -> Self {
+        Self(self.0 | (there as u64) << field as u8)
+    }
+
+    /// The fields whose places in the table are set in `bits`; other bits mean nothing.
+    pub(super) const fn from_bits(bits: u64) -> Self {
+        Self(bits & Self::ALL.0)
+    }
+
     /// Everything that is in either.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {

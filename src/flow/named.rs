@@ -10,8 +10,17 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::net::Addr;
 
-use super::draft::{Draft, Which, mark};
-use super::model::{Field, Normalized};
+use super::clues::{Clues, SFLOW, Settled, Time, Unsettled, mark};
+use super::model::{Field, FieldSet, Flow};
+use super::settings::DirectionDefault;
+
+/// One of the three times of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Received,
+    Start,
+    End,
+}
 
 /// What a key of a record names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,26 +109,76 @@ impl Key {
     }
 }
 
+/// A flow in the making.
+#[derive(Debug, Default)]
+pub(super) struct Draft<'a> {
+    flow: Flow<'a>,
+    seen: FieldSet,
+    wanted: FieldSet,
+    clues: Clues,
+}
+
 impl<'a> Draft<'a> {
+    /// An empty one. Texts that are not `wanted` are not kept.
+    pub(super) fn new(wanted: FieldSet) -> Self {
+        Self {
+            wanted,
+            ..Self::default()
+        }
+    }
+
+    /// The flow, when the whole record was read.
+    pub(super) fn finish(
+        mut self,
+        default: Option<DirectionDefault>,
+    ) -> Result<(Flow<'a>, FieldSet), Unsettled> {
+        let settled = self.settle(default)?;
+        self.flow.time_received = settled.received;
+        self.flow.time_start = settled.start;
+        self.flow.time_end = settled.end;
+        self.flow.direction = settled.direction;
+        self.flow.normalized = settled.normalized;
+        Ok((self.flow, settled.seen))
+    }
+
+    /// Flowpipeline v2 writes what goflow2 v2 does, and seconds or enrichment beside it.
+    fn settle(&mut self, default: Option<DirectionDefault>) -> Result<Settled, Unsettled> {
+        let clues = &mut self.clues;
+        clues.flow_type = self.flow.flow_type;
+        let seconds = [clues.received, clues.start, clues.end]
+            .iter()
+            .any(|time| time.s != 0);
+        let enriched = clues.marks & mark::ENRICHED_1000 != 0;
+        if clues.marks & mark::NANOSECONDS != 0 && (seconds || enriched) {
+            clues.marks |= mark::ENRICHED_2000;
+        }
+        // sFlow says no direction, but goflow2 v1 writes every field, and this one as 0.
+        if clues.direction == Some(0) && clues.flow_type == SFLOW {
+            clues.direction = None;
+        }
+        clues.settle(default, self.seen)
+    }
+
+    const fn time(&mut self, which: Which) -> &mut Time {
+        match which {
+            Which::Received => &mut self.clues.received,
+            Which::Start => &mut self.clues.start,
+            Which::End => &mut self.clues.end,
+        }
+    }
+
     /// A field whose value is a number, or text that is one.
     pub(super) fn named_number(&mut self, key: Key, value: u64) {
         match key {
             // 0 is ingress.
-            Key::Field(Field::Direction) => self.direction = Some(value),
+            Key::Field(Field::Direction) => self.clues.direction = Some(value),
             _ if value == 0 => {}
             Key::Field(field) => self.number(field, value),
-            Key::Seconds(which) => {
-                self.time(which).s = value;
-                self.saw(which);
-            }
-            Key::Millis(which) => {
-                self.time(which).ms = value;
-                self.saw(which);
-            }
+            Key::Seconds(which) => self.time(which).s = value,
+            Key::Millis(which) => self.time(which).ms = value,
             Key::Nanos(which) => {
                 self.time(which).ns = value;
-                self.marks |= mark::NANOSECONDS;
-                self.saw(which);
+                self.clues.marks |= mark::NANOSECONDS;
             }
         }
     }
@@ -137,10 +196,9 @@ impl<'a> Draft<'a> {
             Key::Seconds(which) | Key::Millis(which) | Key::Nanos(which) => {
                 if let Some(nanos) = rfc3339_nanos(text) {
                     if matches!(key, Key::Nanos(_)) {
-                        self.marks |= mark::NANOSECONDS;
+                        self.clues.marks |= mark::NANOSECONDS;
                     }
                     self.time(which).ns = nanos;
-                    self.saw(which);
                 }
             }
         }
@@ -169,14 +227,14 @@ impl<'a> Draft<'a> {
                 }
             }
             Field::Direction => match text {
-                b"ingress" => self.direction = Some(0),
-                b"egress" => self.direction = Some(1),
+                b"ingress" => self.clues.direction = Some(0),
+                b"egress" => self.clues.direction = Some(1),
                 _ => {}
             },
             _ if is_text(field) => {
                 self.mark_enrichment(field);
                 if self.wanted.contains(field) {
-                    self.text(field, text);
+                    self.keep_text(field, text);
                 }
             }
             _ => {
@@ -185,6 +243,25 @@ impl<'a> Draft<'a> {
                 }
             }
         }
+    }
+
+    fn keep_text(&mut self, field: Field, text: &'a [u8]) {
+        let flow = &mut self.flow;
+        let slot = match field {
+            Field::SrcIfName => &mut flow.src_if_name,
+            Field::SrcIfDesc => &mut flow.src_if_desc,
+            Field::DstIfName => &mut flow.dst_if_name,
+            Field::DstIfDesc => &mut flow.dst_if_desc,
+            Field::SrcCountry => &mut flow.src_country,
+            Field::DstCountry => &mut flow.dst_country,
+            Field::RemoteCountry => &mut flow.remote_country,
+            Field::ProtoName => &mut flow.proto_name,
+            Field::CidString => &mut flow.cid_string,
+            Field::Note => &mut flow.note,
+            _ => return,
+        };
+        *slot = text;
+        self.seen = self.seen.with(field);
     }
 
     fn named_addr(&mut self, field: Field, addr: Addr) {
@@ -237,15 +314,11 @@ impl<'a> Draft<'a> {
             Field::Bytes => self.flow.bytes = value,
             Field::Packets => self.flow.packets = value,
             Field::SamplingRate => self.flow.sampling_rate = value,
-            Field::Normalized if value == 1 => self.flow.normalized = Normalized::Yes,
+            Field::Normalized => self.clues.normalized = value == 1,
             _ => return,
         }
         self.seen = self.seen.with(field);
         self.mark_enrichment(field);
-    }
-
-    fn saw(&mut self, which: Which) {
-        self.seen = self.seen.with(which.field());
     }
 
     /// Names mean the same in every schema; only who wrote them matters, for the direction.
@@ -263,20 +336,7 @@ impl<'a> Draft<'a> {
                 | Field::DstIfSpeed
         );
         if enrichment || is_text(field) && !country {
-            self.marks |= mark::ENRICHED_1000;
-        }
-    }
-
-    /// Flowpipeline v2 writes what goflow2 v2 does, and seconds or enrichment beside it.
-    pub(super) fn settle_names(&mut self) {
-        let seconds = self.received.s != 0 || self.end.s != 0 || self.start.s != 0;
-        let enriched = self.marks & mark::ENRICHED_1000 != 0;
-        if self.marks & mark::NANOSECONDS != 0 && (seconds || enriched) {
-            self.marks |= mark::ENRICHED_2000;
-        }
-        // sFlow says no direction, but goflow2 v1 writes every field, and this one as 0.
-        if self.direction == Some(0) && self.is_sflow() {
-            self.direction = None;
+            self.clues.marks |= mark::ENRICHED_1000;
         }
     }
 }
@@ -385,7 +445,10 @@ mod tests {
         for field in Field::ALL {
             let named = KEYS.iter().any(|(_, key)| match key {
                 Key::Field(f) => f == field,
-                Key::Seconds(w) | Key::Millis(w) | Key::Nanos(w) => w.field() == *field,
+                Key::Seconds(Which::Received) => *field == Field::TimeReceived,
+                Key::Seconds(Which::Start) => *field == Field::TimeStart,
+                Key::Seconds(Which::End) => *field == Field::TimeEnd,
+                Key::Millis(_) | Key::Nanos(_) => false,
             });
             assert!(named, "no key for {}", field.name());
         }

@@ -1,7 +1,6 @@
 //! Text records as goflow2 writes them: `bytes=1500 src_addr=192.0.2.1 …`, one record a line.
 
-use super::draft::Draft;
-use super::named::Key;
+use super::named::{Draft, Key};
 
 /// Reads one record. Words that are no `name=value` are skipped; a value in double quotes may hold spaces.
 pub(super) fn read<'a>(record: &'a [u8], draft: &mut Draft<'a>) {
@@ -19,7 +18,6 @@ pub(super) fn read<'a>(record: &'a [u8], draft: &mut Draft<'a>) {
         }
         rest = after.trim_ascii_start();
     }
-    draft.settle_names();
 }
 
 /// A value and what follows it.

@@ -15,26 +15,23 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Message as _, Offset, TopicPartitionList};
+use crossbeam_channel::Sender;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::{Message as _, Offset, TopicPartitionList};
 
 use super::errors::{self, ErrorLog, Fatal, RequestError};
 use super::fence::{AssignmentNumber, Fence};
 use super::queue::{Membership, PartitionQueue};
+use super::rebalance::GroupContext;
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use crate::partial::SourceId;
 
-/// How long the receiver may take to let go of revoked partitions. The supervisor gives up on a
-/// thread that is stuck sooner.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
 /// How often the polling thread looks at the stop flag.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -273,143 +270,4 @@ fn poll(consumer: &BaseConsumer<GroupContext>, stop: &AtomicBool, events: &Sende
             }
         }
     }
-}
-
-/// Receives the callbacks, on the polling thread.
-struct GroupContext {
-    stage: &'static str,
-    fence: Arc<Fence>,
-    events: Sender<GroupEvent>,
-    errors: Arc<ErrorLog>,
-    /// The consumer itself: queues hold it.
-    consumer: OnceLock<Weak<BaseConsumer<GroupContext>>>,
-    numbers: Mutex<HashMap<(String, i32), AssignmentNumber>>,
-}
-
-impl ClientContext for GroupContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        errors::log(level, facility, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", stage = self.stage, %error, reason, "client error");
-        self.errors.record(format!("{error}: {reason}"));
-    }
-}
-
-impl ConsumerContext for GroupContext {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        kind: RDKafkaRespErr,
-        partitions: &mut TopicPartitionList,
-    ) {
-        let result = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.assign(consumer, partitions)
-        } else {
-            self.revoke(consumer, partitions)
-        };
-        if let Err(error) = result {
-            let _ = self.events.send(GroupEvent::Failed(Fatal(format!(
-                "rebalance of {}: {error}",
-                self.stage
-            ))));
-        }
-    }
-}
-
-impl GroupContext {
-    fn numbers(&self) -> std::sync::MutexGuard<'_, HashMap<(String, i32), AssignmentNumber>> {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn assign(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partitions: &mut TopicPartitionList,
-    ) -> KafkaResult<()> {
-        let mut assigned = Vec::with_capacity(partitions.count());
-        let owner = self.consumer.get().and_then(Weak::upgrade);
-        for partition in partitions.elements() {
-            // Without an owner the consumer is being dropped, and nobody will read.
-            let Some(owner) = &owner else { break };
-            let (topic, number) = (partition.topic(), partition.partition());
-            let queue = PartitionQueue::take(owner, topic, number).ok_or_else(|| {
-                KafkaError::Subscription(format!("no queue for {topic}/{number}"))
-            })?;
-            let assignment = self.fence.assign();
-            self.numbers()
-                .insert((topic.to_owned(), number), assignment);
-            assigned.push(Assigned {
-                partition: SourceId {
-                    topic: topic.into(),
-                    partition: number,
-                },
-                number: assignment,
-                queue,
-            });
-        }
-        tracing::info!(stage = self.stage, partitions = %names(partitions), "assigned");
-        // Any position will do, because paused partitions fetch nothing: `start_at` says the true one.
-        partitions.set_all_offsets(Offset::Offset(0))?;
-        if partitions.count() > 0 {
-            consumer.pause(partitions)?;
-        }
-        self.release(Vec::new())?;
-        match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions)?,
-            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(partitions)?,
-        }
-        let _ = self.events.send(GroupEvent::Rebalanced { assigned });
-        Ok(())
-    }
-
-    /// Waits until the receiver has let go of `revoked` and reads nothing.
-    fn release(&self, revoked: Vec<AssignmentNumber>) -> KafkaResult<()> {
-        let (released, release) = bounded(0);
-        let event = GroupEvent::Rebalancing { revoked, released };
-        // The receiver drops its end when it has let go. If it is gone, so are its queues.
-        if self.events.send(event).is_ok()
-            && release.recv_timeout(RELEASE_TIMEOUT) == Err(RecvTimeoutError::Timeout)
-        {
-            return Err(KafkaError::Rebalance(RDKafkaErrorCode::OperationTimedOut));
-        }
-        Ok(())
-    }
-
-    fn revoke(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partitions: &TopicPartitionList,
-    ) -> KafkaResult<()> {
-        let numbers: Vec<_> = partitions
-            .elements()
-            .iter()
-            .filter_map(|p| {
-                self.numbers()
-                    .remove(&(p.topic().to_owned(), p.partition()))
-            })
-            .collect();
-        let lost = consumer.assignment_lost();
-        tracing::info!(stage = self.stage, lost, partitions = %names(partitions), "revoked");
-        // Waits for the open transaction; from here on none can hold these partitions.
-        self.fence.revoke(&numbers);
-        self.release(numbers)?;
-        match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions)?,
-            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign()?,
-        }
-        let assigned = Vec::new();
-        let _ = self.events.send(GroupEvent::Rebalanced { assigned });
-        Ok(())
-    }
-}
-
-fn names(partitions: &TopicPartitionList) -> String {
-    let names: Vec<_> = partitions
-        .elements()
-        .iter()
-        .map(|p| format!("{}/{}", p.topic(), p.partition()))
-        .collect();
-    names.join(" ")
 }

@@ -5,6 +5,8 @@
 //! (`producer`); reading begins exactly where the caller says (`group`). Failures are named by what
 //! the caller must do: [`RequestError::Retry`], rewind, or [`Fatal`].
 
+mod admin;
+mod embedded;
 mod errors;
 pub(crate) mod fence;
 pub(crate) mod group;
@@ -14,11 +16,14 @@ mod probe;
 pub(crate) mod producer;
 pub(crate) mod queue;
 mod reader;
+mod rebalance;
 mod reset;
 pub(crate) mod restore;
 mod settings;
 pub(crate) mod topics;
+mod transaction;
 
+pub use embedded::{EmbeddedCluster, PlainProducer};
 pub use errors::{ErrorLog, Fatal, RequestError};
 pub use identity::Identity;
 pub use probe::{Finding, Severity, probe};

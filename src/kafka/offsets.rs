@@ -120,6 +120,7 @@ impl Offsets {
         timeout: Duration,
     ) -> HashMap<SourceId, i64> {
         let mut ends = HashMap::with_capacity(partitions.len());
+        self.wait(Duration::from_millis(1));
         for (leader, group) in self.by_leader(partitions) {
             let now = Instant::now();
             if self.silent.get(&leader).is_some_and(|until| now < *until) {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::admin::Admin;
 use super::errors::{ErrorLog, Fatal, RequestError};
 use super::offsets::Offsets;
 use super::producer::TransactionalProducer;
 use super::settings::{ClientSettings, GroupProtocol};
-use super::topics::{self, Admin, DEAD_LETTER_ROOM, DEFAULT_MESSAGE_BYTES, STATE_MESSAGE_BYTES};
+use super::topics::{self, DEAD_LETTER_ROOM, DEFAULT_MESSAGE_BYTES, STATE_MESSAGE_BYTES};
 use crate::config::Config;
 
 /// How bad a finding is.
@@ -37,6 +38,11 @@ pub fn probe(config: &Config) -> Result<Vec<Finding>, Fatal> {
     let settings = ClientSettings::new(config);
     let offsets = Offsets::new(&settings)?;
     let admin = Admin::new(&settings)?;
+    if let Some(topic) = config.input.topics.first() {
+        // Each of the questions below would wait as long for a cluster that does not answer.
+        let answered = offsets.partitions(topic);
+        answered.map_err(|e| Fatal(format!("the cluster does not answer: {e}")))?;
+    }
     let mut findings = Findings::default();
     let input_bytes = input(config, &offsets, &admin, &mut findings);
     ours(config, &offsets, &admin, input_bytes, &mut findings);
@@ -138,7 +144,7 @@ fn permissions(settings: &ClientSettings, stage: &str, findings: &mut Findings) 
         Ok(()) => findings.add(Severity::Fine, format!("{stage}: transactions are allowed")),
         Err(RequestError::Retry(why)) => findings.add(Severity::Warning, format!("{stage}: {why}")),
         Err(RequestError::Fatal(fatal)) => {
-            findings.add(Severity::Error, format!("{stage}: {fatal}"))
+            findings.add(Severity::Error, format!("{stage}: {fatal}"));
         }
     }
 }

@@ -196,9 +196,9 @@ impl From<RDKafkaErrorCode> for Event {
     }
 }
 
-impl<'a> Message<'a> {
+impl Message<'_> {
     /// # Safety
-    /// `message` is alive for `'a`.
+    /// `message` is alive for as long as the result.
     unsafe fn view(message: *const sys::rd_kafka_message_t) -> Self {
         let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the caller's promise; `payload` and `key` are null or point to `len` and

@@ -2,9 +2,10 @@
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
+use super::admin::Admin;
 use super::errors::{Fatal, RequestError};
 use super::settings::ClientSettings;
-use super::topics::{Admin, TopicNames};
+use super::topics::TopicNames;
 use crate::config::Config;
 
 /// What a reset removed.

@@ -2,7 +2,7 @@
 //!
 //! In: a partition and an end that was asked for with uncommitted records in view. Out: the latest value
 //! of each key. Guarantee: everything committed before the end was asked for is in it. A plain end of
-//! partition, or the watermarks of a read_committed client, would not do: both stop short of a
+//! partition, or the watermarks of a `read_committed` client, would not do: both stop short of a
 //! transaction that is about to be decided (KAFKA-10167).
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ const BATCH: usize = 1000;
 /// How long one call waits.
 const WAIT: Duration = Duration::from_millis(50);
 /// Without a record or an end for this long, the restore is given up and tried again.
-const STALLED: Duration = Duration::from_secs(60);
+const STALLED: Duration = Duration::from_mins(1);
 
 /// Keys and values, tombstones left out.
 pub(crate) type Table = BTreeMap<Vec<u8>, Vec<u8>>;

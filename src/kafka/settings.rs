@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
-use crate::config::Config;
+use crate::config::{AppliesTo, Config, applies_to};
 
 /// A transaction that is not over by then is aborted by the broker.
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,10 +69,13 @@ impl ClientSettings {
         }
     }
 
-    fn operator(&self) -> ClientConfig {
+    /// What the operator wrote, without what is of the `other` kind of client only.
+    fn operator(&self, other: AppliesTo) -> ClientConfig {
         let mut client = ClientConfig::new();
         for (key, value) in &self.kafka {
-            client.set(key, value);
+            if applies_to(key) != Some(other) {
+                client.set(key, value);
+            }
         }
         if !self.kafka.contains_key("client.id") {
             client.set("client.id", &self.application_id);
@@ -89,7 +92,7 @@ impl ClientSettings {
 
     /// A client that only asks: offsets, metadata, administration. Sees uncommitted ends.
     pub(crate) fn admin(&self) -> ClientConfig {
-        let mut client = self.operator();
+        let mut client = self.operator(AppliesTo::Producer);
         client.remove("group.protocol");
         client.set("isolation.level", "read_uncommitted");
         client.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS);
@@ -99,7 +102,7 @@ impl ClientSettings {
     /// A consumer that is given its partitions and belongs to no group. librdkafka wants a group name
     /// for that; it is never joined.
     pub(crate) fn reader(&self, group: &str) -> ClientConfig {
-        let mut client = self.operator();
+        let mut client = self.operator(AppliesTo::Producer);
         client.remove("group.protocol");
         self.consume(&mut client, group);
         client.set("enable.partition.eof", "true");
@@ -108,7 +111,7 @@ impl ClientSettings {
 
     /// A member of a stage's group.
     pub(crate) fn member(&self, stage: &str) -> ClientConfig {
-        let mut client = self.operator();
+        let mut client = self.operator(AppliesTo::Producer);
         self.consume(&mut client, &self.group(stage));
         client.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS);
         // See `group` for why a member must not get this event.
@@ -143,8 +146,7 @@ impl ClientSettings {
         transactional_id: &str,
         max_message_bytes: usize,
     ) -> ClientConfig {
-        let mut client = self.operator();
-        client.remove("group.protocol");
+        let mut client = self.operator(AppliesTo::Consumer);
         let timeout = TRANSACTION_TIMEOUT.as_millis().to_string();
         client
             .set("transactional.id", transactional_id)
@@ -157,5 +159,56 @@ impl ClientSettings {
         // As Java clients place keys, so that a consumer may join our topics with its own.
         client.set("partitioner", "murmur2_random");
         client
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(kafka: &[(&str, &str)]) -> ClientSettings {
+        let text = |s: &str| s.to_owned();
+        ClientSettings {
+            kafka: kafka.iter().map(|(k, v)| (text(k), text(v))).collect(),
+            application_id: text("app"),
+        }
+    }
+
+    #[test]
+    fn a_member_under_the_consumer_protocol_sets_nothing_that_it_forbids() {
+        let member = settings(&[("group.protocol", "consumer")]).member("count");
+        for key in [
+            "session.timeout.ms",
+            "heartbeat.interval.ms",
+            "partition.assignment.strategy",
+        ] {
+            assert_eq!(member.get(key), None, "{key}");
+        }
+        assert_eq!(member.get("group.id"), Some("app-count"));
+    }
+
+    #[test]
+    fn a_classic_member_is_replaced_in_ten_seconds_unless_the_operator_says_otherwise() {
+        let classic = settings(&[]).member("detect");
+        assert_eq!(classic.get("session.timeout.ms"), Some("10000"));
+        let other = settings(&[("session.timeout.ms", "3000")]).member("detect");
+        assert_eq!(other.get("session.timeout.ms"), Some("3000"));
+    }
+
+    #[test]
+    fn members_get_no_end_of_partition_and_readers_do() {
+        let settings = settings(&[]);
+        let eof = |client: &ClientConfig| client.get("enable.partition.eof").map(str::to_owned);
+        assert_eq!(eof(&settings.member("count")).as_deref(), Some("false"));
+        assert_eq!(eof(&settings.reader("any")).as_deref(), Some("true"));
+    }
+
+    #[test]
+    fn each_kind_of_client_gets_its_own_properties_only() {
+        let settings = settings(&[("session.timeout.ms", "3000"), ("linger.ms", "7")]);
+        let producer = settings.producer("app-count-x", 1_000_000);
+        assert_eq!(producer.get("session.timeout.ms"), None);
+        assert_eq!(producer.get("linger.ms"), Some("7"));
+        assert_eq!(settings.member("count").get("linger.ms"), None);
     }
 }

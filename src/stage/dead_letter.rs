@@ -70,8 +70,9 @@ fn text(mut text: String) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> Vec<u8> {
-    let digits: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    digits.into_bytes()
+    let digit = |n: u8| b"0123456789abcdef"[usize::from(n)];
+    let digits = bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]);
+    digits.collect()
 }
 
 #[cfg(test)]

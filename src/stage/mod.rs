@@ -79,9 +79,20 @@ struct Shell {
 
 /// Runs stages until `stop` is requested, then commits what was counted and leaves the groups.
 pub fn run(config: Config, stages: Stages, stop: &Stop, status: &Arc<Status>) -> Result<(), Fatal> {
+    let facts = kafka::ensure(&config, &ClientSettings::new(&config))?;
+    run_on(facts, config, stages, stop, status)
+}
+
+/// [`run`] on topics that are known to exist and to serve.
+pub fn run_on(
+    facts: TopicFacts,
+    config: Config,
+    stages: Stages,
+    stop: &Stop,
+    status: &Arc<Status>,
+) -> Result<(), Fatal> {
     let settings = ClientSettings::new(&config);
     let identity = Identity::of_process(config.instance_id.as_deref(), &config.application_id)?;
-    let facts = kafka::ensure(&config, &settings)?;
     tracing::info!(
         application = config.application_id,
         instance = identity.name,

@@ -5,6 +5,7 @@
 mod crash;
 mod exactness;
 mod harness;
+mod reading;
 mod run;
 mod silence;
 mod stuck;
@@ -100,4 +101,25 @@ fn silence_after_an_attack_closes_its_window() {
         idle_timeout: Duration::from_secs(2),
     };
     silence::check_end("quiet", &timing);
+}
+
+#[test]
+fn reading_begins_at_the_end_once_and_later_partitions_at_their_beginning() {
+    reading::check_start_at_the_end("classic");
+    reading::check_start_at_the_end("consumer");
+}
+
+#[test]
+fn deleted_records_are_counted_as_lost_or_stop_the_process() {
+    reading::check_gap();
+}
+
+#[test]
+fn two_processes_under_one_instance_id_do_not_go_on() {
+    reading::check_same_instance_id();
+}
+
+#[test]
+fn a_topic_with_settings_that_lose_data_is_refused() {
+    reading::check_unfit_topic();
 }

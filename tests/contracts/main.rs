@@ -1,6 +1,8 @@
 //! Contracts with the world outside: what is committed is what the code does.
 
+mod cli;
 mod compat;
 mod config;
 mod layers;
 mod schemas;
+mod topics;

@@ -47,6 +47,7 @@ fn committed_schema_is_generated_schema() {
     for (file, command, generated) in [
         ("alert.v1.schema.json", "alert", schema::alert()),
         ("window.v1.schema.json", "window", schema::window()),
+        ("config.v1.schema.json", "config", schema::config()),
     ] {
         assert!(
             read(&dir(file)) == schema::text(&generated),
@@ -58,7 +59,7 @@ fn committed_schema_is_generated_schema() {
 
 #[test]
 fn schemas_are_draft_2020_12() {
-    for schema in [schema::alert(), schema::window()] {
+    for schema in [schema::alert(), schema::window(), schema::config()] {
         jsonschema::draft202012::meta::validate(&schema).unwrap();
         assert_eq!(
             schema["$schema"],

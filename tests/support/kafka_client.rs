@@ -384,7 +384,7 @@ pub(crate) fn use_internal_topics(cluster: &Cluster) {
 }
 
 /// Runs a future of the admin client, which is woken from librdkafka's thread, to its end.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

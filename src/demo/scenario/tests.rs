@@ -116,3 +116,14 @@ fn time_starts_with_a_window() {
     assert_eq!(scenario.second_at(Timestamp::MIN), 0);
     assert!(scenario.flows(2).all(|f| f.time_received == 1_700_000_002));
 }
+
+#[test]
+fn flows_of_a_second_become_due_evenly() {
+    let scenario = scenario(1, 1_000);
+    let due = |ms: i64| {
+        let at = Timestamp::from_millis(scenario.time(3).as_millis() + ms);
+        scenario.due(3, at)
+    };
+    assert_eq!([due(-1), due(0), due(1), due(500)], [0, 0, 1, 500]);
+    assert_eq!([due(1_000), due(9_000)], [1_000, 1_000]);
+}

@@ -267,6 +267,28 @@ fn a_window_that_began_before_the_first_record_or_spans_a_gap_is_partial() {
 }
 
 #[test]
+fn a_gap_before_a_selection_was_new_counts_for_it_too() {
+    let short = rule("short", 2, 2);
+    let mut world = World::new(plan([long(), short.clone()]));
+    let mut marker = marker(0, 1, &[&long()], Some(103));
+    marker.complete_from = at(108);
+    world.mark(marker.clone());
+    for seconds in [104, 112] {
+        marker = super::marker(0, 1, &[&long(), &short], Some(seconds));
+        marker.complete_from = at(108);
+        marker.rules[1].counted_from = at(104);
+        world.mark(marker);
+    }
+    let short = world
+        .committed
+        .windows
+        .iter()
+        .filter(|w| &*w.rule.name == "short");
+    let partial: Vec<bool> = short.map(|w| w.completeness.partial).collect();
+    assert_eq!(partial, [true, true, true, false]);
+}
+
+#[test]
 fn of_a_long_run_of_empty_windows_the_oldest_are_only_counted() {
     let mut world = world(1);
     let jump = 103 + 10 * (EMPTY_WINDOWS as i64 + 5);

@@ -56,14 +56,14 @@ fn truncated_delimited_and_json_records_are_never_flows() {
 fn corruption_of_every_byte_never_panics_and_spares_the_neighbour() {
     let mut decoder = decoder();
     for (_, mut record) in all() {
+        let text = record[0] == b'{';
         for at in 0..record.len() {
             let good = record[at];
-            for bad in [0, 1, 0x7f, 0x80, 0xff, b'"', b'\\', !good, good ^ 0x80] {
+            // JSON is long, and most bytes do the same to it.
+            let all_of_binary = (0..=u8::MAX).filter(|_| !text);
+            let some_of_text = b"\0\x01\x7f\x80\xff\"\\{}[],:-.e019".iter().copied();
+            for bad in all_of_binary.chain(some_of_text) {
                 record[at] = bad;
-                survives(&mut decoder, &record);
-            }
-            for bit in 0..8 {
-                record[at] = good ^ (1 << bit);
                 survives(&mut decoder, &record);
             }
             record[at] = good;

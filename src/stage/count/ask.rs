@@ -149,13 +149,13 @@ impl Asker {
         if asked.alive.upgrade().is_none() {
             return;
         }
-        let answer = self.pulse.during(|| match &question {
-            Question::Position(asked) => self.position(asked),
-            _ => {
-                let (low, high) = self.offsets.bounds(&asked.source)?;
-                let number = asked.number;
-                Ok(Answer::Bounds { number, low, high })
+        let answer = self.pulse.during(|| {
+            if matches!(question, Question::Position(_)) {
+                return self.position(asked);
             }
+            let (low, high) = self.offsets.bounds(&asked.source)?;
+            let number = asked.number;
+            Ok(Answer::Bounds { number, low, high })
         });
         match answer {
             Ok(answer) => {

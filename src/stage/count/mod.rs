@@ -5,8 +5,12 @@
 //! on from what is committed; what was counted when a stop is requested is committed before the end.
 //! On failure that no rewind mends the stage returns.
 
+mod align;
+mod answers;
 mod ask;
+mod fields;
 mod flush;
+mod reading;
 mod silence;
 mod slot;
 mod start;
@@ -27,7 +31,7 @@ use crate::kafka::{Fatal, RequestError};
 
 use ask::Asker;
 use flush::Flusher;
-use worker::Worker;
+use worker::{Channels, Worker};
 
 /// Runs until a stop is requested or nothing more can be done.
 pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
@@ -67,17 +71,14 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
     let flusher = spawn("count-flush", move || flusher.run())?;
     let asker = Asker::new(shell, &group, question_queue, answers)?;
     let asker = spawn("count-ask", move || asker.run())?;
-    let result = Worker {
-        shell,
-        group: &group,
-        plan: Arc::new(plan(shell)),
+    let channels = Channels {
         events: group_events,
         jobs,
         results,
         questions,
         answers: answer_queue,
-    }
-    .run();
+    };
+    let result = Worker::new(shell, &group, plan(shell), channels).run();
     // The worker has dropped its queues and channels: the other threads end, and the group is left.
     let panicked = flusher.join().is_err() || asker.join().is_err();
     group.join_poller();

@@ -76,7 +76,11 @@ impl Silence {
 
     /// The leader, asked at `asked`, answered `end`; we have read up to `position`.
     pub(super) fn answer(&mut self, asked: Instant, end: i64, position: i64) {
-        if self.answered.is_some_and(|last| asked > last + GONE) {
+        // A record is an answer, too.
+        let last = self
+            .answered
+            .map_or(self.last_record, |a| a.max(self.last_record));
+        if asked > last + GONE {
             // Nobody answered for a while: the leader was away, and may have missed records.
             self.clock = self.clock.max(asked);
         }
@@ -131,7 +135,9 @@ mod tests {
         let start = Instant::now();
         let mut silence = Silence::new(start, None);
         silence.record(start + s(1.0), Some(t(5000)));
-        silence.answer(start + s(10.5), 7, 7);
+        for at in [3.5, 6.0, 8.5, 10.5] {
+            silence.answer(start + s(at), 7, 7);
+        }
         assert_eq!(silence.verdict(start + s(10.9), TIMEOUT), Verdict::Active);
         let idle = silence.verdict(start + s(11.0), TIMEOUT);
         assert_eq!(idle, Verdict::Idle(Some(t(15_000))));
@@ -154,7 +160,7 @@ mod tests {
     fn a_partition_that_never_had_a_record_is_idle_without_a_time() {
         let start = Instant::now();
         let mut silence = Silence::new(start, None);
-        silence.answer(start + s(10.0), 0, 0);
+        (1..=10).for_each(|at| silence.answer(start + s(f64::from(at)), 0, 0));
         assert_eq!(
             silence.verdict(start + s(10.1), TIMEOUT),
             Verdict::Idle(None)

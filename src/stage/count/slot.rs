@@ -120,6 +120,14 @@ impl Slot {
         }
     }
 
+    /// The task and what is known of its silence.
+    pub(super) fn task_and_silence(&self) -> Option<(&CountTask, &Silence)> {
+        match &self.state {
+            State::Counting(counting) => Some((&counting.task, &counting.silence)),
+            State::Asking => None,
+        }
+    }
+
     /// Gives the queue its position, if it is time to.
     pub(super) fn seek(&mut self, group: &Group, now: Instant) -> Result<(), RequestError> {
         let State::Counting(counting) = &mut self.state else {

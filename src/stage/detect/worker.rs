@@ -261,19 +261,16 @@ impl<'s> Worker<'s> {
         let Some(slot) = self.slots.get_mut(at) else {
             return Ok(());
         };
-        match (outcome, &mut slot.detecting) {
-            (Committed::Yes, Some(detecting)) => {
-                detecting.committed = Instant::now();
-                detecting.task.committed(emission);
-            }
-            _ => {
-                let question = slot.restore();
-                // Committed offsets may be read back only when the producer has settled what it left.
-                if prepare(self.shell, Stage::Detect, &mut self.producer)? {
-                    self.ask(question);
-                    pause(AFTER_FAILURE);
-                }
-            }
+        if let (Committed::Yes, Some(detecting)) = (outcome, &mut slot.detecting) {
+            detecting.committed = Instant::now();
+            detecting.task.committed(emission);
+            return Ok(());
+        }
+        let question = slot.restore();
+        // Committed offsets may be read back only when the producer has settled what it left.
+        if prepare(self.shell, Stage::Detect, &mut self.producer)? {
+            self.ask(question);
+            pause(AFTER_FAILURE);
         }
         Ok(())
     }

@@ -1,0 +1,128 @@
+//! Administration requests: settings, topics, groups. From threads that may block.
+
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use super::errors::{Fatal, PlainContext, RequestError};
+use super::settings::{ClientSettings, REQUEST_TIMEOUT};
+use super::topics::Wanted;
+use crate::config::Config;
+
+/// Administration requests, from a thread that may block.
+pub(crate) struct Admin {
+    client: AdminClient<PlainContext>,
+    options: AdminOptions,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Admin {
+    pub(crate) fn new(settings: &ClientSettings) -> Result<Self, Fatal> {
+        let client = AdminClient::from_config_and_context(&settings.admin(), PlainContext)
+            .map_err(|e| RequestError::from_kafka("kafka settings", &e).into_fatal())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(|e| Fatal(format!("runtime: {e}")))?;
+        let options = AdminOptions::new()
+            .request_timeout(Some(REQUEST_TIMEOUT * 2))
+            .operation_timeout(Some(REQUEST_TIMEOUT * 2));
+        Ok(Self {
+            client,
+            options,
+            runtime,
+        })
+    }
+
+    /// The settings of topics, in the order asked; `None` where the cluster does not tell.
+    pub(crate) fn settings(&self, topics: &[&str]) -> Vec<Option<ConfigResource>> {
+        let asked: Vec<_> = topics.iter().map(|t| ResourceSpecifier::Topic(t)).collect();
+        let answer = self
+            .runtime
+            .block_on(self.client.describe_configs(&asked, &self.options));
+        match answer {
+            Ok(found) => found.into_iter().map(Result::ok).collect(),
+            Err(error) => {
+                tracing::warn!(%error, "the cluster does not tell topic settings: they are not verified");
+                topics.iter().map(|_| None).collect()
+            }
+        }
+    }
+
+    /// Makes topics; says which could not be made, and why.
+    pub(super) fn create(&self, config: &Config, missing: &[&Wanted]) -> Result<(), Vec<String>> {
+        let replication = config
+            .internal
+            .replication_factor
+            .map_or(-1, |r| i32::try_from(r).unwrap_or(i32::MAX));
+        let partitions = i32::try_from(config.internal.partitions).unwrap_or(i32::MAX);
+        let new: Vec<_> = missing
+            .iter()
+            .map(|w| {
+                let topic =
+                    NewTopic::new(&w.name, partitions, TopicReplication::Fixed(replication));
+                w.settings.iter().fold(topic, |t, (k, v)| t.set(k, v))
+            })
+            .collect();
+        let answer = self
+            .runtime
+            .block_on(self.client.create_topics(&new, &self.options))
+            .map_err(|e| vec![e.to_string()])?;
+        let failed: Vec<_> = answer
+            .into_iter()
+            .filter_map(|r| match r {
+                Ok(_) | Err((_, Code::TopicAlreadyExists)) => None,
+                Err((topic, code)) => Some(format!("{topic}: {code}")),
+            })
+            .collect();
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(failed)
+        }
+    }
+
+    /// Deletes topics; those that do not exist are no error.
+    pub(crate) fn delete_topics(&self, topics: &[&str]) -> Result<Vec<String>, KafkaError> {
+        let answer = self
+            .runtime
+            .block_on(self.client.delete_topics(topics, &self.options))?;
+        let mut deleted = Vec::new();
+        for result in answer {
+            match result {
+                Ok(topic) => deleted.push(topic),
+                Err((_, Code::UnknownTopicOrPartition | Code::UnknownTopic)) => {}
+                Err((_, code)) => return Err(KafkaError::AdminOp(code)),
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes one group with its offsets; `false` if there was none.
+    pub(crate) fn delete_group(&self, group: &str) -> Result<bool, Code> {
+        let answer = self
+            .runtime
+            .block_on(self.client.delete_groups(&[group], &self.options))
+            .map_err(|e| e.rdkafka_error_code().unwrap_or(Code::Fail))?;
+        match answer.into_iter().next() {
+            None | Some(Err((_, Code::GroupIdNotFound))) => Ok(false),
+            Some(Ok(_)) => Ok(true),
+            Some(Err((_, code))) => Err(code),
+        }
+    }
+
+    /// Members of a classic group.
+    pub(crate) fn members(&self, group: &str) -> Result<usize, KafkaError> {
+        let list = self
+            .client
+            .inner()
+            .fetch_group_list(Some(group), REQUEST_TIMEOUT)?;
+        Ok(list
+            .groups()
+            .iter()
+            .filter(|g| g.name() == group)
+            .map(|g| g.members().len())
+            .sum())
+    }
+}

@@ -1,0 +1,134 @@
+//! One process of the service: telemetry and signals around the stages.
+//!
+//! In: a checked configuration. Out: the stages' own result, after everything was committed. SIGTERM and
+//! Ctrl-C ask for the end; after a second one, or five seconds, nobody waits for it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use crate::config::Config;
+use crate::kafka::{Fatal, TopicFacts};
+use crate::stage::{self, Stages, Status, Stop};
+use crate::telemetry::{HttpError, Metrics, MetricsError, Server, Watch, serve};
+
+/// The exit code of a process that does not wait for its stages: what was not committed is done again.
+const IMPATIENT: i32 = 1;
+/// The stages give up by themselves before this; requests to a cluster that does not answer do not.
+const PATIENCE: Duration = Duration::from_millis(4_950);
+
+/// Why the service does not run, or no longer.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// Threads for telemetry and signals.
+    #[error("starting threads: {0}")]
+    Runtime(std::io::Error),
+    /// Signals.
+    #[error("listening for signals: {0}")]
+    Signals(std::io::Error),
+    /// Health and metrics.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// Health and metrics.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The stages.
+    #[error(transparent)]
+    Stage(#[from] Fatal),
+}
+
+/// A service that answers probes but does not count yet.
+pub struct Service {
+    config: Config,
+    stop: Stop,
+    status: Arc<Status>,
+    // In this order: the server ends before the threads that it runs on.
+    server: Option<Server>,
+    runtime: Runtime,
+}
+
+impl Service {
+    /// Starts telemetry and listens for signals.
+    pub fn start(config: Config, stop: &Stop) -> Result<Self, ServiceError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("telemetry")
+            .enable_all()
+            .build()
+            .map_err(ServiceError::Runtime)?;
+        let status = Arc::new(Status::default());
+        let server = match config.http.listen {
+            None => None,
+            Some(address) => {
+                let metrics = Arc::new(Metrics::new()?);
+                let watched = Arc::clone(&status);
+                let watch: Watch = Arc::new(move || watched.snapshot());
+                let server = runtime.block_on(serve(address, metrics, watch))?;
+                tracing::info!(address = %server.address, "health and metrics");
+                Some(server)
+            }
+        };
+        listen_for_signals(&runtime, stop).map_err(ServiceError::Signals)?;
+        Ok(Self {
+            config,
+            stop: stop.clone(),
+            status,
+            server,
+            runtime,
+        })
+    }
+
+    /// Where the stages stand.
+    pub const fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// Where health and metrics are, if anywhere.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.server.as_ref().map(|server| server.address)
+    }
+
+    /// Runs the stages until they are asked to stop and have committed, or one fails.
+    pub fn run(self, stages: Stages) -> Result<(), ServiceError> {
+        let result = stage::run(self.config, stages, &self.stop, &self.status);
+        drop(self.server);
+        self.runtime.shutdown_background();
+        Ok(result?)
+    }
+
+    /// [`Self::run`] with both stages, on topics that are known to exist and to serve.
+    pub fn run_on(self, facts: TopicFacts) -> Result<(), ServiceError> {
+        let (stop, status) = (&self.stop, &self.status);
+        let result = stage::run_on(facts, self.config, Stages::Both, stop, status);
+        drop(self.server);
+        self.runtime.shutdown_background();
+        Ok(result?)
+    }
+}
+
+fn listen_for_signals(runtime: &Runtime, stop: &Stop) -> Result<(), std::io::Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let _inside = runtime.enter();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = stop.clone();
+    runtime.spawn(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "Ctrl-C",
+        };
+        tracing::info!("{name}: committing what is counted");
+        stop.request();
+        tokio::select! {
+            _ = terminate.recv() => tracing::warn!("SIGTERM again: leaving at once"),
+            _ = interrupt.recv() => tracing::warn!("Ctrl-C again: leaving at once"),
+            () = tokio::time::sleep(PATIENCE) => {
+                tracing::warn!(after = ?PATIENCE, "leaving without waiting for the end");
+            }
+        }
+        std::process::exit(IMPATIENT);
+    });
+    Ok(())
+}
