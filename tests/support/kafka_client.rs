@@ -102,7 +102,9 @@ impl Writer {
 
     /// Returns when the broker has them all.
     pub(crate) fn write<'a>(&self, records: impl IntoIterator<Item = &'a Outgoing>) {
-        records.into_iter().for_each(|record| self.enqueue(record));
+        for record in records {
+            self.enqueue(record);
+        }
         self.flush();
     }
 
@@ -111,7 +113,9 @@ impl Writer {
         let started = Instant::now();
         let steps = (time.as_millis() / 20).max(1) as usize;
         for (step, chunk) in (1u32..).zip(records.chunks(records.len().div_ceil(steps).max(1))) {
-            chunk.iter().for_each(|record| self.enqueue(record));
+            for record in chunk {
+                self.enqueue(record);
+            }
             let due = Duration::from_millis(20) * step;
             wait::pass(due.saturating_sub(started.elapsed()));
         }
