@@ -36,7 +36,9 @@ if [[ -z $softflowd ]]; then
         need dpkg "softflowd"
         rm -rf "$root.partial"
         mkdir -p "$root.partial/packages"
-        (cd "$root.partial/packages" && apt-get -qq download softflowd libpcap0.8)
+        fetch() (cd "$root.partial/packages" && apt-get -qq -o APT::Sandbox::User=root download softflowd libpcap0.8)
+        # A bare machine has no package lists yet; to fetch them needs root.
+        fetch || { apt-get -qq update && fetch; }
         for package in "$root.partial"/packages/*.deb; do
             dpkg -x "$package" "$root.partial"
         done
