@@ -82,6 +82,7 @@ fn the_cap_on_dead_letters_holds_for_each_block_and_outlives_a_restart() {
             timestamp: Some(ms(1)),
             log_append_time: true,
             payload: None,
+            key: None,
         };
         task.record(&record, ms(0));
         let flush = task.flush();
