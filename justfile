@@ -16,6 +16,10 @@ spelling:
 deny:
     cargo deny --locked check bans licenses sources
 
+# Dependencies that nothing uses.
+unused:
+    cargo machete
+
 # Known vulnerabilities; fetches the RustSec database.
 advisories:
     cargo deny --locked check advisories

@@ -4,70 +4,86 @@ use std::thread;
 use std::time::Duration;
 
 use crate::run::{Prepared, base};
+use crate::support::app::App;
 use crate::support::flows::{Load, Random};
-use crate::support::kafka_client::Writer;
+use crate::support::kafka_client::{Writer, aborted};
 use crate::support::kafka_node::Cluster;
 use crate::support::process::Signal;
 use crate::support::rules::rules;
 use crate::support::wait;
 
-/// Two instances, while the load is written; `kills` times one of them is killed at a random instant
-/// and started again.
-pub(crate) fn check_kills(name: &str, seed: u64, flows: usize, kills: usize) {
+/// From the start of an instance to its end: from the middle of a join to well into counting.
+const LIFE: Duration = Duration::from_secs(5);
+
+/// Two instances; `kills` times one of them is killed at a random instant and started again, while
+/// flows keep coming.
+pub(crate) fn check_kills(name: &str, seed: u64, flows: usize, kills: u32) {
     let cluster = Cluster::shared();
-    let load = Load::new(seed, flows, 4, base());
-    let prepared = Prepared::unwritten(cluster, name, rules(), &load);
-    let app = prepared.app(cluster, name).set("flush_interval", "50ms");
-    let writer = Writer::new(cluster, name);
-    let outgoing: Vec<_> = prepared.outgoing().collect();
-    let mut slices = outgoing.chunks(outgoing.len().div_ceil(kills + 1));
+    let prepared = prepare(cluster, name, seed, flows);
+    let app = app(cluster, &prepared);
     let mut random = Random(seed);
     let mut instances = app.start_all(2);
-    for _ in 0..kills {
-        let slice = slices.next().unwrap_or_default();
-        thread::scope(|scope| {
-            scope.spawn(|| writer.write(slice.iter().copied()));
-            // From the middle of a join to well into counting.
-            wait::pass(Duration::from_millis(random.below(3_000)));
+    thread::scope(|scope| {
+        scope.spawn(|| write(cluster, &prepared, LIFE / 2 * kills));
+        for _ in 0..kills {
+            wait::pass(Duration::from_millis(random.below(LIFE.as_millis() as u64)));
             let number = random.below(2) as usize;
-            let fresh = {
-                let process = &mut instances[number].process;
-                process.kill().expect("a running instance can be killed");
-                app.start(number)
-            };
-            instances[number] = fresh;
-        });
-    }
-    slices.for_each(|slice| writer.write(slice.iter().copied()));
+            let victim = &mut instances[number].process;
+            victim.kill().expect("a running instance can be killed");
+            instances[number] = app.start(number);
+        }
+    });
     prepared.until_final(&app);
     for instance in &mut instances {
         instance.ready();
     }
+    prepared.finish(&app, instances);
+    let cut = aborted(cluster, &app.topic("partials"));
+    assert!(
+        cut > 0,
+        "no kill came within a transaction: the test shows nothing"
+    );
+}
+
+/// Two instances; one is stopped for `frozen`, longer than its session, and then goes on, while flows
+/// keep coming.
+pub(crate) fn check_freeze(name: &str, seed: u64, flows: usize, frozen: Duration) {
+    let cluster = Cluster::shared();
+    let prepared = prepare(cluster, name, seed, flows);
+    let app = app(cluster, &prepared);
+    let mut instances = app.start_all(2);
+    thread::scope(|scope| {
+        scope.spawn(|| write(cluster, &prepared, frozen + LIFE));
+        wait::pass(Duration::from_millis(1_000 + Random(seed).below(1_000)));
+        instances[0].process.signal(Signal::STOP);
+        wait::pass(frozen);
+        instances[0].process.signal(Signal::CONT);
+    });
+    prepared.until_final(&app);
+    for instance in &mut instances {
+        instance.ready();
+    }
+    let log = instances[0].process.output();
+    assert!(
+        log.contains("lost=true"),
+        "the frozen instance kept its partitions:\n{log}"
+    );
     prepared.finish(&app, instances);
 }
 
-/// Two instances; one is stopped for `frozen`, longer than its session, and then goes on.
-pub(crate) fn check_freeze(name: &str, seed: u64, flows: usize, frozen: Duration) {
-    let cluster = Cluster::shared();
+fn prepare(cluster: &Cluster, name: &str, seed: u64, flows: usize) -> Prepared {
     let load = Load::new(seed, flows, 4, base());
-    let prepared = Prepared::unwritten(cluster, name, rules(), &load);
-    let app = prepared.app(cluster, name).set("flush_interval", "50ms");
-    let writer = Writer::new(cluster, name);
+    Prepared::unwritten(cluster, name, rules(), &load)
+}
+
+/// A flush every 50 ms, of which the commit takes a good part: a transaction is nearly always open.
+fn app<'c>(cluster: &'c Cluster, prepared: &Prepared) -> App<'c> {
+    prepared
+        .app(cluster, &prepared.topic)
+        .set("flush_interval", "50ms")
+}
+
+fn write(cluster: &Cluster, prepared: &Prepared, time: Duration) {
     let outgoing: Vec<_> = prepared.outgoing().collect();
-    let third = outgoing.len() / 3;
-    let mut instances = app.start_all(2);
-    thread::scope(|scope| {
-        scope.spawn(|| writer.write(outgoing[..third].iter().copied()));
-        wait::pass(Duration::from_millis(Random(seed).below(1_000)));
-        instances[0].process.signal(Signal::STOP);
-    });
-    writer.write(outgoing[third..2 * third].iter().copied());
-    wait::pass(frozen);
-    instances[0].process.signal(Signal::CONT);
-    writer.write(outgoing[2 * third..].iter().copied());
-    prepared.until_final(&app);
-    for instance in &mut instances {
-        instance.ready();
-    }
-    prepared.finish(&app, instances);
+    Writer::new(cluster, &prepared.topic).write_over(&outgoing, time);
 }

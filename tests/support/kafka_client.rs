@@ -103,15 +103,36 @@ impl Writer {
     /// Returns when the broker has them all.
     pub(crate) fn write<'a>(&self, records: impl IntoIterator<Item = &'a Outgoing>) {
         for record in records {
-            let mut message = BaseRecord::<(), [u8]>::to(&self.topic)
-                .partition(record.partition)
-                .timestamp(record.timestamp);
-            message.payload = record.payload.as_deref();
-            self.send(message);
+            self.enqueue(record);
         }
-        self.producer
-            .flush(ANSWER * 2)
-            .expect("the broker takes the records");
+        self.flush();
+    }
+
+    /// Spreads the writing evenly over a time, so that something is always under way.
+    pub(crate) fn write_over(&self, records: &[&Outgoing], time: Duration) {
+        let started = Instant::now();
+        let steps = (time.as_millis() / 20).max(1) as usize;
+        for (step, chunk) in (1u32..).zip(records.chunks(records.len().div_ceil(steps).max(1))) {
+            for record in chunk {
+                self.enqueue(record);
+            }
+            let due = Duration::from_millis(20) * step;
+            wait::pass(due.saturating_sub(started.elapsed()));
+        }
+        self.flush();
+    }
+
+    fn flush(&self) {
+        let flushed = self.producer.flush(ANSWER * 2);
+        flushed.expect("the broker takes the records");
+    }
+
+    fn enqueue(&self, record: &Outgoing) {
+        let mut message = BaseRecord::<(), [u8]>::to(&self.topic)
+            .partition(record.partition)
+            .timestamp(record.timestamp);
+        message.payload = record.payload.as_deref();
+        self.send(message);
     }
 
     fn send(&self, mut message: BaseRecord<'_, (), [u8]>) {
@@ -164,7 +185,11 @@ pub(crate) struct Reader {
 impl Reader {
     /// The topic must exist.
     pub(crate) fn new(cluster: &Cluster, topic: &str) -> Self {
-        let consumer = reading_client(cluster, "read_committed");
+        Self::isolated(cluster, topic, "read_committed")
+    }
+
+    fn isolated(cluster: &Cluster, topic: &str, isolation: &str) -> Self {
+        let consumer = reading_client(cluster, isolation);
         let partitions = partition_count(&consumer, topic);
         let mut assignment = TopicPartitionList::new();
         for partition in 0..partitions {
@@ -234,17 +259,26 @@ pub(crate) fn read_all(cluster: &Cluster, topic: &str) -> Vec<Incoming> {
         let written = ends(cluster, topic, "read_uncommitted");
         (written == ends(cluster, topic, "read_committed")).then_some(written)
     });
-    let mut reader = Reader::new(cluster, topic);
-    let deadline = Instant::now() + ANSWER * 2;
-    while !reader.ended.iter().all(|ended| *ended) {
-        assert!(
-            Instant::now() < deadline,
-            "the end of {topic} is not reached"
-        );
-        reader.step();
-    }
+    let records = read_to_end(cluster, topic, "read_committed");
     let now = ends(cluster, topic, "read_uncommitted");
     assert_eq!(now, written, "{topic} is still written to");
+    records
+}
+
+/// How many records of a topic were written in transactions that were aborted.
+pub(crate) fn aborted(cluster: &Cluster, topic: &str) -> usize {
+    let all = read_to_end(cluster, topic, "read_uncommitted").len();
+    all - read_to_end(cluster, topic, "read_committed").len()
+}
+
+fn read_to_end(cluster: &Cluster, topic: &str, isolation: &str) -> Vec<Incoming> {
+    let mut reader = Reader::isolated(cluster, topic, isolation);
+    let deadline = Instant::now() + ANSWER * 2;
+    while !reader.ended.iter().all(|ended| *ended) {
+        let late = Instant::now() >= deadline;
+        assert!(!late, "the end of {topic} is not reached");
+        reader.step();
+    }
     reader.records
 }
 
