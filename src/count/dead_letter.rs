@@ -80,6 +80,8 @@ pub struct DeadLetter {
     pub reason: String,
     /// Its value, whole; `None` if it had none.
     pub payload: Option<Vec<u8>>,
+    /// Its key, whole; `None` if it had none.
+    pub key: Option<Vec<u8>>,
 }
 
 /// Dead letters since the last flush, and how many their block may still have.
@@ -116,7 +118,8 @@ impl DeadLetters {
     }
 
     pub(super) fn keep(&mut self, letter: DeadLetter) {
-        self.bytes += letter.reason.len() + letter.payload.as_ref().map_or(0, Vec::len);
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        self.bytes += letter.reason.len() + length(&letter.payload) + length(&letter.key);
         self.kept.push(letter);
     }
 

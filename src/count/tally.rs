@@ -15,9 +15,6 @@ use super::metadata::{Memory, ShortFingerprint};
 use super::plan::Plan;
 use super::table::Amount;
 
-/// Ethernet types of IP; 0 is one that the record does not say.
-const IP_ETYPES: [u32; 3] = [0, 0x0800, 0x86dd];
-
 /// The counts of one input partition since the last flush, and its memory.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -58,7 +55,7 @@ impl Tally {
         let when = self.advance(flow, record, wall).ok_or(Refused::NoTime)?;
         let keyed =
             self.needs_dst && flow.dst_addr.is_some() || self.needs_src && flow.src_addr.is_some();
-        if !keyed || !IP_ETYPES.contains(&flow.etype) {
+        if !keyed || !flow.may_be_ip() {
             self.fates.not_ip += 1;
             return Ok(());
         }

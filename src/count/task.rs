@@ -24,6 +24,8 @@ pub struct Record<'a> {
     pub log_append_time: bool,
     /// Its value.
     pub payload: Option<&'a [u8]>,
+    /// Its key: nothing depends on it, but a dead letter keeps it.
+    pub key: Option<&'a [u8]>,
 }
 
 /// Where a task begins.
@@ -166,6 +168,7 @@ impl CountTask {
                 kind,
                 reason: refused.to_string(),
                 payload: record.payload.map(<[u8]>::to_vec),
+                key: record.key.map(<[u8]>::to_vec),
             });
         }
     }

@@ -55,6 +55,8 @@ pub struct DetectTask {
     /// State records as committed, without provisional ones.
     pub(super) saved: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) committed: Option<i64>,
+    /// Since they were last asked for.
+    late_deltas: u64,
 }
 
 impl DetectTask {
@@ -81,6 +83,7 @@ impl DetectTask {
             prepared: None,
             saved: BTreeMap::new(),
             committed,
+            late_deltas: 0,
         };
         task.restore(state)?;
         for topic in &plan.topics {
@@ -234,7 +237,7 @@ impl DetectTask {
         if offset < self.recovered {
             track.add_again(offset, delta);
         } else {
-            track.add(offset, delta);
+            self.late_deltas += u64::from(track.add(offset, delta));
         }
     }
 
@@ -288,6 +291,11 @@ impl DetectTask {
     pub fn rows(&self) -> usize {
         let windows = self.tracks.values().flat_map(|t| t.open.values());
         windows.map(|w| w.v4.rows() + w.v6.rows()).sum()
+    }
+
+    /// Deltas since the last call whose window was finalised before they came.
+    pub const fn take_late_deltas(&mut self) -> u64 {
+        std::mem::replace(&mut self.late_deltas, 0)
     }
 
     /// Every expected source with its stream time and whether it is idle.

@@ -148,14 +148,18 @@ impl Track {
         }
     }
 
-    /// Adds a delta that is read for the first time.
-    pub(super) fn add(&mut self, offset: i64, delta: Delta) {
+    /// Adds a delta that is read for the first time. Whether its window was finalised before.
+    pub(super) fn add(&mut self, offset: i64, delta: Delta) -> bool {
         match self.next {
             Some(next) if delta.window.start < next => {
                 self.late.insert(offset, next);
                 self.add_late(offset, next, delta);
+                true
             }
-            _ => self.add_in_time(offset, delta),
+            _ => {
+                self.add_in_time(offset, delta);
+                false
+            }
         }
     }
 

@@ -99,6 +99,7 @@ impl Replay {
             timestamp: None,
             log_append_time: false,
             payload: Some(payload),
+            key: None,
         };
         // No clock caps the flows' own times.
         self.count.record(&record, Timestamp::MAX);

@@ -8,8 +8,10 @@ use crate::count::DeadLetter;
 use crate::kafka::producer::OutRecord;
 use crate::partial::SourceId;
 
-/// Room for key, headers and framing within the topic's largest record, in bytes.
+/// Room for headers and framing within the topic's largest record, in bytes.
 const OVERHEAD: usize = 4 * 1024;
+/// A longer key is cut. Flow producers write keys of some dozen bytes.
+const MAX_KEY: usize = 64 * 1024;
 
 /// Kafka Streams' names.
 const EXCEPTION: &str = "__streams.errors.exception";
@@ -19,14 +21,15 @@ const PARTITION: &str = "__streams.errors.partition";
 const OFFSET: &str = "__streams.errors.offset";
 /// Ours.
 const TIMESTAMP: &str = "hotprefix.timestamp";
+const KEY_LENGTH: &str = "hotprefix.key.length";
 const FULL_LENGTH: &str = "hotprefix.payload.length";
 const FULL_SHA256: &str = "hotprefix.payload.sha256";
 
 /// The longest text in a header, in bytes.
 const MAX_TEXT: usize = 1024;
 
-/// The record for the dead-letter topic, which takes records of at most `largest` bytes. The payload
-/// goes whole if it can; else it is cut, and headers give its full length and SHA-256.
+/// The record for the dead-letter topic, which takes records of at most `largest` bytes. Key and payload
+/// go whole if they can; else they are cut, and headers give the full length, and the payload's SHA-256.
 ///
 /// It has no timestamp of its own: a time from a record that cannot be read may be refused.
 pub(super) fn record(
@@ -46,6 +49,15 @@ pub(super) fn record(
         headers.push((TIMESTAMP, timestamp.as_millis().to_string().into_bytes()));
     }
     let room = largest.saturating_sub(OVERHEAD);
+    let key = letter.key.map(|mut key| {
+        let most = MAX_KEY.min(room / 2);
+        if key.len() > most {
+            headers.push((KEY_LENGTH, key.len().to_string().into_bytes()));
+            key.truncate(most);
+        }
+        key
+    });
+    let room = room - key.as_ref().map_or(0, Vec::len);
     let payload = letter.payload.map(|mut payload| {
         if payload.len() > room {
             headers.push((FULL_LENGTH, payload.len().to_string().into_bytes()));
@@ -56,8 +68,7 @@ pub(super) fn record(
     });
     OutRecord {
         topic: Arc::clone(topic),
-        // The letters of one source stay in order.
-        key: Some(source.to_string().into_bytes()),
+        key,
         payload,
         headers,
         ..OutRecord::default()
@@ -81,6 +92,10 @@ mod tests {
     use crate::count::DeadLetterKind;
 
     fn out(payload: Option<Vec<u8>>, largest: usize) -> OutRecord {
+        keyed(None, payload, largest)
+    }
+
+    fn keyed(key: Option<Vec<u8>>, payload: Option<Vec<u8>>, largest: usize) -> OutRecord {
         let source = SourceId {
             topic: "flows".into(),
             partition: 3,
@@ -91,6 +106,7 @@ mod tests {
             kind: DeadLetterKind::Undecodable,
             reason: "é".repeat(2000),
             payload,
+            key,
         };
         record(&"dead".into(), &source, letter, largest)
     }
@@ -110,6 +126,19 @@ mod tests {
         assert_eq!(header(&record, FULL_LENGTH), None);
         assert_eq!(header(&record, MESSAGE).unwrap().len(), MAX_TEXT);
         assert_eq!(out(None, 10_000).payload, None);
+        assert_eq!(out(None, 10_000).key, None);
+    }
+
+    #[test]
+    fn the_key_goes_along_and_a_huge_one_is_cut() {
+        let record = keyed(Some(b"k".to_vec()), Some(vec![7; 1000]), 10_000);
+        assert_eq!(record.key, Some(b"k".to_vec()));
+        assert_eq!(header(&record, KEY_LENGTH), None);
+
+        let huge = keyed(Some(vec![b'k'; 9000]), Some(vec![7; 9000]), 10_000);
+        let (key, payload) = (huge.key.as_ref().unwrap(), huge.payload.as_ref().unwrap());
+        assert_eq!(header(&huge, KEY_LENGTH), Some(&b"9000"[..]));
+        assert_eq!(key.len() + payload.len(), 10_000 - OVERHEAD);
     }
 
     #[test]

@@ -347,9 +347,9 @@ fn detect(add: &Instruments) {
         |d| d.windows,
     );
     add.sum_of_detect(
-        "hotprefix_deltas_refused_total",
-        "Deltas of rules not configured here, or for windows already finalised.",
-        |d| d.deltas_refused,
+        "hotprefix_late_deltas_total",
+        "Deltas for a window that was finalised before they came, from a partition that was new.",
+        |d| d.late_deltas,
     );
 }
 

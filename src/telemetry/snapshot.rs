@@ -81,8 +81,8 @@ pub struct DetectStatus {
     pub alerts_cut: u64,
     /// Window records committed.
     pub windows: u64,
-    /// Deltas of rules that are not configured here, or came for a window already finalised.
-    pub deltas_refused: u64,
+    /// Deltas for a window that was finalised before they came.
+    pub late_deltas: u64,
 }
 
 /// Transactions of one stage.

@@ -143,6 +143,10 @@ pub(crate) fn check_end(name: &str, timing: &Timing) {
     let due = timing.idle_timeout.max(left + timing.grace);
     let result = live.result(start);
     let took = last.elapsed();
+    println!(
+        "{}: final {took:?} after the last record, due after {due:?}",
+        live.app.id
+    );
     assert_eq!(result.number(&["total", "flows"]), flows);
     assert_eq!(result.number(&["alerts_written"]), 1);
     assert!(

@@ -53,6 +53,7 @@ fn an_attack_on_the_other_partitions_is_alerted_and_the_final_set_is_the_undistu
         !r.is_empty()
     });
     let waited = written.elapsed();
+    println!("first provisional alert {waited:?} after the load, max_wait {MAX_WAIT:?}");
     assert!(
         waited <= ALERTED,
         "the first alert came after {waited:?} with max_wait {MAX_WAIT:?}"

@@ -4,5 +4,6 @@ mod cli;
 mod compat;
 mod config;
 mod layers;
+mod rules_doc;
 mod schemas;
 mod topics;

@@ -123,6 +123,7 @@ impl Simulation {
                 timestamp: Some(Timestamp::from_millis(record.timestamp)),
                 log_append_time: false,
                 payload: record.payload.as_deref(),
+                key: None,
             };
             counting.task.record(&input, WALL);
         }

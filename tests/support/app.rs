@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
@@ -137,7 +137,13 @@ impl Instance {
     /// SIGTERM; it must end with exit code 0 within 5 s (and the machine's slowness).
     pub(crate) fn stop(mut self) {
         self.process.signal(Signal::TERM);
+        let asked = Instant::now();
         let status = self.process.wait(Duration::from_secs(15));
+        println!(
+            "{}: ended {:?} after SIGTERM",
+            self.process.log().display(),
+            asked.elapsed()
+        );
         assert!(
             status.success(),
             "{}: ended with {status} on SIGTERM:\n{}",

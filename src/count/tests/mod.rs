@@ -163,6 +163,7 @@ fn feed(task: &mut CountTask, payload: Option<&[u8]>, timestamp: i64) {
         timestamp: Some(ms(timestamp)),
         log_append_time: true,
         payload,
+        key: None,
     };
     task.record(&record, ms(0));
 }

@@ -72,6 +72,16 @@ fn every_record_has_one_fate() {
 }
 
 #[test]
+fn an_ip_flow_in_vlan_tags_or_mpls_counts() {
+    let mut task = fresh(vec![rule("r", 1000, 0, LatePolicy::Drop)]);
+    for etype in [0, 0x0800, 0x86dd, 0x8100, 0x8847] {
+        feed(&mut task, Some(&Sample::at(2000).payload(etype)), 2000);
+    }
+    let flush = task.flush();
+    assert_eq!((flush.fates.selected, flush.fates.not_ip), (5, 0));
+}
+
+#[test]
 fn the_cap_on_dead_letters_holds_for_each_block_and_outlives_a_restart() {
     let rules = vec![rule("r", 1000, 0, LatePolicy::Drop)];
     let mut task = fresh(rules.clone());
@@ -82,6 +92,7 @@ fn the_cap_on_dead_letters_holds_for_each_block_and_outlives_a_restart() {
             timestamp: Some(ms(1)),
             log_append_time: true,
             payload: None,
+            key: None,
         };
         task.record(&record, ms(0));
         let flush = task.flush();

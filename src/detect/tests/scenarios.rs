@@ -119,6 +119,8 @@ fn a_delta_of_a_finalised_window_goes_to_the_oldest_open_one_or_is_only_counted(
     for (policy, bytes) in [(LatePolicy::OldestOpen, 20), (LatePolicy::Drop, 0)] {
         for restarts in 0..3 {
             let mut world = late(policy);
+            assert_eq!(world.task.take_late_deltas(), 1);
+            assert_eq!(world.task.take_late_deltas(), 0);
             for _ in 0..restarts {
                 world.restart();
                 let progress = world.task.progress();

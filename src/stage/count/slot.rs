@@ -200,6 +200,7 @@ impl Slot {
                 timestamp: message.timestamp.map(Timestamp::from_millis),
                 log_append_time: message.log_append_time,
                 payload: message.payload,
+                key: message.key,
             };
             counting.task.record(&record, wall);
         }

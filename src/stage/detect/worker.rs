@@ -194,9 +194,13 @@ impl<'s> Worker<'s> {
     }
 
     fn ends(&mut self, ends: &HashMap<SourceId, i64>) {
+        // The marks of transactions are offsets, too, and are passed without being read.
+        let passed = self.group.positions();
         for slot in &mut self.slots {
             if let (Some(end), Some(detecting)) = (ends.get(&slot.source), &mut slot.detecting) {
-                detecting.lag = Some(u64::try_from(end - detecting.position).unwrap_or(0));
+                let position = passed.get(&slot.source).copied().unwrap_or(0);
+                let position = position.max(detecting.position);
+                detecting.lag = Some(u64::try_from(end - position).unwrap_or(0));
             }
         }
     }
@@ -342,14 +346,16 @@ impl<'s> Worker<'s> {
     }
 
     /// Tells telemetry.
-    fn tell(&self) {
+    fn tell(&mut self) {
         let (mut missing, mut restoring) = (Vec::new(), Vec::new());
         let (mut lag, mut leaves, mut open) = (std::collections::BTreeMap::new(), 0, 0);
-        for slot in &self.slots {
+        let mut late = 0;
+        for slot in &mut self.slots {
             let partition = slot.source.partition;
             lag.insert(partition, slot.detecting.as_ref().and_then(|d| d.lag));
-            match &slot.detecting {
+            match &mut slot.detecting {
                 Some(detecting) => {
+                    late += detecting.task.take_late_deltas();
                     missing.extend(detecting.task.missing());
                     leaves += detecting.task.rows() as u64;
                     open += detecting.task.open_windows() as u64;
@@ -365,6 +371,7 @@ impl<'s> Worker<'s> {
             detect.lag = lag;
             detect.leaves = leaves;
             detect.open_windows = open;
+            detect.late_deltas += late;
         });
     }
 }

@@ -94,7 +94,7 @@ fn detect_stage_is_shown_with_missing_sources() {
             provisional_alerts: 1,
             alerts_cut: 7,
             windows: 8,
-            deltas_refused: 9,
+            late_deltas: 9,
             ..DetectStatus::default()
         }),
         ..Snapshot::default()
@@ -111,7 +111,7 @@ fn detect_stage_is_shown_with_missing_sources() {
             r#"hotprefix_alerts_total{final="false"} 1"#,
             "hotprefix_alerts_cut_total 7",
             "hotprefix_windows_total 8",
-            "hotprefix_deltas_refused_total 9",
+            "hotprefix_late_deltas_total 9",
             "hotprefix_ready 0",
         ],
     );
