@@ -12,6 +12,7 @@ pub(crate) mod encode;
 pub(crate) mod flows;
 pub(crate) mod kafka_client;
 pub(crate) mod kafka_node;
+pub(crate) mod kafka_writer;
 pub(crate) mod model;
 pub(crate) mod outcome;
 pub(crate) mod prefixes;
