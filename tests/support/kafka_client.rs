@@ -285,9 +285,12 @@ pub(crate) fn committed(
     for partition in 0..partitions {
         asked.add_partition(topic, partition as i32);
     }
-    let answer = client
-        .committed_offsets(asked, ANSWER)
-        .expect("the broker answers OffsetFetch");
+    // A coordinator that has just moved may leave a first request unanswered.
+    let every = Duration::from_millis(100);
+    let answer = wait::until("the broker answers OffsetFetch", ANSWER * 2, every, || {
+        let attempt = ANSWER / 3;
+        client.committed_offsets(asked.clone(), attempt).ok()
+    });
     let offset_of =
         |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset()
         {
