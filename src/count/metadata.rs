@@ -1,7 +1,7 @@
 //! What a task remembers between restarts, as the metadata string of its committed offset.
 //!
-//! Invariant: at most [`MAX_METADATA_BYTES`] long for up to [`MAX_RULES`] rules, the broker's
-//! default limit.
+//! Invariant: at most [`MAX_METADATA_BYTES`] long for up to [`MAX_RULES`] rules, so that it fits under
+//! the broker's default limit.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use crate::proto::v1;
 use crate::rule::Fingerprint;
 use crate::time::Timestamp;
 
-/// The broker's default for `offset.metadata.max.bytes`.
-pub const MAX_METADATA_BYTES: usize = 4096;
+/// The broker's default for `offset.metadata.max.bytes`, less what the stage may write in front.
+pub const MAX_METADATA_BYTES: usize = 4096 - 16;
 /// How many rules fit into it.
 pub const MAX_RULES: usize = 256;
 /// Different beginnings that fit into it beside that many selections.
