@@ -7,8 +7,6 @@ use std::sync::Arc;
 
 use super::{CliError, Output, ReplayArgs};
 use crate::alert::line;
-use crate::config::Config;
-use crate::count::Plan;
 use crate::replay::{Records, Replay, Step};
 
 /// Records that are no flows are told one by one up to this many; all are counted.
@@ -22,7 +20,7 @@ pub fn replay(args: &ReplayArgs) -> Result<(), CliError> {
     }
     let config = loaded.config;
     let topic = config.input.topics.first().map_or("replay", String::as_str);
-    let plan = Arc::new(plan(&config));
+    let plan = Arc::new(config.count_plan());
     let mut replay = Replay::new(plan, topic, config.time.max_wait)?;
     let mut show = Show {
         out: Output::stdout(),
@@ -57,18 +55,6 @@ pub fn replay(args: &ReplayArgs) -> Result<(), CliError> {
         }
     );
     cut.map_or(Ok(()), |why| Err(CliError::Failed(why)))
-}
-
-/// What count is told by a configuration.
-fn plan(config: &Config) -> Plan {
-    Plan {
-        rules: config.rules.iter().cloned().map(Arc::new).collect(),
-        time: config.time,
-        sampling: config.sampling.clone(),
-        format: config.input.format,
-        direction_default: config.input.direction_default,
-        dead_letters_per_block: config.dead_letters.per_block,
-    }
 }
 
 /// All records of one file; inside, why it could not be read to its end.

@@ -2,8 +2,10 @@
 //! they are parsed when the file is read, so that what these structs hold is valid.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::count::Plan;
 use crate::flow::{DirectionDefault, FormatName, SamplingConfig};
 use crate::window::TimeConfig;
 
@@ -36,6 +38,20 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// Rules, inline and from `rule_files`.
     pub rules: Vec<crate::rule::Rule>,
+}
+
+impl Config {
+    /// What count is told: by the service and by `replay` alike.
+    pub fn count_plan(&self) -> Plan {
+        Plan {
+            rules: self.rules.iter().cloned().map(Arc::new).collect(),
+            time: self.time,
+            sampling: self.sampling.clone(),
+            format: self.input.format,
+            direction_default: self.input.direction_default,
+            dead_letters_per_block: self.dead_letters.per_block,
+        }
+    }
 }
 
 /// `input:`

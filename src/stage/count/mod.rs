@@ -23,7 +23,6 @@ use crossbeam_channel::{bounded, unbounded};
 
 use super::status::Stage;
 use super::{Shell, spawn};
-use crate::count::Plan;
 use crate::kafka::group::Group;
 use crate::kafka::producer::TransactionalProducer;
 use crate::kafka::topics::DEFAULT_MESSAGE_BYTES;
@@ -78,7 +77,7 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         questions,
         answers: answer_queue,
     };
-    let result = Worker::new(shell, &group, plan(shell), channels).run();
+    let result = Worker::new(shell, &group, shell.config.count_plan(), channels).run();
     // The worker has dropped its queues and channels: the other threads end, and the group is left.
     let panicked = flusher.join().is_err() || asker.join().is_err();
     group.join_poller();
@@ -116,16 +115,4 @@ pub(super) fn pause(time: Duration) {
     // Nobody sends: the channel is there to be waited on.
     let (_keep, never) = bounded::<()>(0);
     let _ = never.recv_timeout(time);
-}
-
-fn plan(shell: &Shell) -> Plan {
-    let config = &shell.config;
-    Plan {
-        rules: config.rules.iter().cloned().map(Arc::new).collect(),
-        time: config.time,
-        sampling: config.sampling.clone(),
-        format: config.input.format,
-        direction_default: config.input.direction_default,
-        dead_letters_per_block: config.dead_letters.per_block,
-    }
 }
