@@ -1,6 +1,5 @@
 //! Where reading begins, what a gap does, and who may not run beside whom.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use hotprefix::partial::{Fates, Partial, decode};
@@ -10,7 +9,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::support::app::App;
 use crate::support::encode;
-use crate::support::flows::{Flow, Format, Outgoing};
+use crate::support::flows::{Flow, Outgoing};
 use crate::support::kafka_client::{Incoming, Reader, Topic, Writer, block_on};
 use crate::support::kafka_node::Cluster;
 use crate::support::rules::rules;
@@ -20,21 +19,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 fn flows(partition: i32, count: usize) -> Vec<Outgoing> {
     let received = jiff::Timestamp::now().as_millisecond();
-    let flow = Flow {
-        format: Format::Goflow2,
-        received,
-        src: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
-        dst: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 80)),
-        exporter: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
-        src_port: 53,
-        dst_port: 4444,
-        bytes: 1_000,
-        packets: 1,
-        rate: 1,
-        normalized: false,
-        ingress: true,
-        if_desc: "",
-    };
+    let flow = Flow::plain(received);
     let record = Outgoing {
         partition,
         timestamp: received,

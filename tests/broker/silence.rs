@@ -1,10 +1,9 @@
 //! Silence in real time: it closes a window when nothing more can come, and not before.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use crate::support::app::Instance;
-use crate::support::flows::{Flow, Format, Outgoing};
+use crate::support::flows::{Flow, Outgoing};
 use crate::support::kafka_client::{Incoming, Reader, Topic, Writer};
 use crate::support::kafka_node::Cluster;
 use crate::support::model::{BYTES, Key, Late, Lengths, Mode, Rule};
@@ -81,7 +80,7 @@ impl<'c> Live<'c> {
         let mut flows = 0;
         while now() < end {
             for partition in 0..2 {
-                let flow = flow(now());
+                let flow = Flow::plain(now());
                 let payload = Some(encode::encode(&flow));
                 self.writer.write(&[Outgoing {
                     partition,
@@ -159,24 +158,6 @@ pub(crate) fn check_end(name: &str, timing: &Timing) {
         "closed {took:?} after the last record: due was {due:?}"
     );
     live.instance.stop();
-}
-
-fn flow(received: i64) -> Flow {
-    Flow {
-        format: Format::Goflow2,
-        received,
-        src: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
-        dst: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 80)),
-        exporter: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
-        src_port: 53,
-        dst_port: 4444,
-        bytes: 1_000,
-        packets: 1,
-        rate: 1,
-        normalized: false,
-        ingress: true,
-        if_desc: "",
-    }
 }
 
 fn now() -> i64 {

@@ -49,6 +49,27 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
+    /// A flow of 1,000 bytes in one packet to 192.0.2.80, not sampled.
+    pub(crate) fn plain(received: i64) -> Self {
+        Self {
+            format: Format::Goflow2,
+            received,
+            src: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
+            dst: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 80)),
+            exporter: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+            src_port: 53,
+            dst_port: 4444,
+            bytes: 1_000,
+            packets: 1,
+            rate: 1,
+            normalized: false,
+            ingress: true,
+            if_desc: "",
+        }
+    }
+}
+
+impl Flow {
     /// What bytes and packets are multiplied by.
     pub(crate) fn factor(&self) -> u64 {
         if self.normalized { 1 } else { self.rate.max(1) }
