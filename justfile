@@ -26,7 +26,7 @@ advisories:
 
 # Lints of everything.
 lint:
-    cargo clippy --locked --all-targets -- -D warnings
+    cargo clippy --locked --all-targets --test endurance --test goflow2 -- -D warnings
 
 # Documentation builds without a warning.
 doc:

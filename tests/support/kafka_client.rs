@@ -19,6 +19,8 @@ use super::kafka_node::Cluster;
 use super::outcome::Message;
 use super::wait;
 
+// Not every target that includes this module writes.
+#[allow(unused_imports)]
 pub(crate) use super::kafka_writer::Writer;
 
 const ANSWER: Duration = Duration::from_secs(30);
