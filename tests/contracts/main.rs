@@ -3,6 +3,7 @@
 mod cli;
 mod compat;
 mod config;
+mod dashboards;
 mod layers;
 mod links;
 mod pages;
