@@ -12,6 +12,7 @@ use crate::support::kafka_node::Cluster;
 use crate::support::model::{self, AlertKey};
 use crate::support::outcome::Message;
 use crate::support::rules::rules;
+use crate::support::topics;
 
 const MAX_WAIT: Duration = Duration::from_secs(3);
 /// `max_wait` + 2 s.
@@ -137,27 +138,7 @@ fn final_records_replace_the_provisional(
 }
 
 fn create_topics(cluster: &Cluster, second: u32) {
-    let log_time = ("message.timestamp.type", "LogAppendTime");
-    Topic::new("stuck-input", 4)
-        .place(3, second)
-        .create(cluster);
-    Topic::new("stuck-alerts", 4).create(cluster);
-    Topic::new("stuck-windows", 4).create(cluster);
-    for (name, settings) in [
-        ("stuck-partials", vec![("retention.ms", "86430000")]),
-        (
-            "stuck-state",
-            vec![
-                ("cleanup.policy", "compact"),
-                ("max.message.bytes", "8388608"),
-            ],
-        ),
-        ("stuck-dead-letters", vec![("max.message.bytes", "1114124")]),
-    ] {
-        let topic = Topic::new(name, 4).setting(log_time.0, log_time.1);
-        let topic = settings
-            .into_iter()
-            .fold(topic, |t, (name, value)| t.setting(name, value));
-        topic.create(cluster);
-    }
+    let input = Topic::new("stuck-input", 4).place(3, second);
+    input.create(cluster);
+    topics::create_internal(cluster, "stuck");
 }

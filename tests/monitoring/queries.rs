@@ -8,7 +8,7 @@ use serde_json::Value;
 /// The dashboards by file name.
 pub(crate) const DASHBOARDS: [&str; 3] = ["health", "detection", "kafka"];
 
-/// A PromQL expression and where it is.
+/// An expression for Prometheus, and where it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
     /// Such as `kafka.json: Received` or `rules.yaml: HotprefixDown`.

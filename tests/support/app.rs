@@ -112,7 +112,7 @@ impl<'c> App<'c> {
 /// A running instance. Dropped: killed.
 pub(crate) struct Instance {
     pub(crate) process: Process,
-    listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
 }
 
 impl Instance {

@@ -19,4 +19,5 @@ pub(crate) mod prefixes;
 pub(crate) mod process;
 pub(crate) mod rules;
 pub(crate) mod tools;
+pub(crate) mod topics;
 pub(crate) mod wait;

@@ -4,6 +4,7 @@
 
 mod build;
 mod lint;
+#[path = "../../monitoring/promql.rs"]
 mod promql;
 #[path = "../../monitoring/queries.rs"]
 mod queries;

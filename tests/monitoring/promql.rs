@@ -1,13 +1,13 @@
-//! Just enough of PromQL's grammar to find the metrics that an expression names, and their labels.
+//! Just enough of the query language's grammar to find the metrics that an expression names, and their labels.
 
 use std::collections::BTreeSet;
 
 /// A metric's name with the labels that are matched on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Selector {
-    pub(super) metric: String,
+pub(crate) struct Selector {
+    pub(crate) metric: String,
     /// Label, operator, value.
-    pub(super) matchers: Vec<(String, String, String)>,
+    pub(crate) matchers: Vec<(String, String, String)>,
 }
 
 /// What takes a list of labels in parentheses after it.
@@ -26,7 +26,7 @@ const OPERATORS: [&str; 8] = [
 /// The selectors of an expression, and the labels by which it groups or joins.
 ///
 /// A name that is neither operator nor grouping nor followed by `(` is a metric's.
-pub(super) fn parse(expr: &str) -> (Vec<Selector>, BTreeSet<String>) {
+pub(crate) fn parse(expr: &str) -> (Vec<Selector>, BTreeSet<String>) {
     let tokens = tokens(expr);
     let token = |at: usize| tokens.get(at).map_or("", String::as_str);
     let (mut selectors, mut labels) = (Vec::<Selector>::new(), BTreeSet::new());

@@ -1,0 +1,241 @@
+//! What an operator would see: a real Prometheus with the shipped rules scrapes hotprefix on a real Kafka, and a
+//! real Alertmanager with the shipped routing gets exactly the alerts of each staged incident. Started by
+//! `tests/monitoring/run.sh`.
+
+mod feed;
+mod prometheus;
+mod promql;
+mod queries;
+mod scaled;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use feed::{FRAGILE, Feed, PARTITIONS, Traffic};
+use prometheus::{JOB, Monitoring, Received};
+use queries::Query;
+use support::app::App;
+use support::kafka_client::Topic;
+use support::kafka_node::Cluster;
+use support::model::{BYTES, Key, Late, Lengths, Mode, Rule};
+use support::{topics, wait};
+
+const TOPIC: &str = "monitored-input";
+const PATIENCE: Duration = Duration::from_mins(2);
+const EVERY: Duration = Duration::from_millis(200);
+/// Longer than any rule looks back and any alert is pending, but for those of an hour.
+const QUIET: Duration = Duration::from_secs(30);
+/// How long an incident goes on after its alerts are there, to see that nothing else comes.
+const SETTLED: Duration = Duration::from_secs(4);
+/// Queries that return nothing while all is well, and the incident in which they do.
+const EMPTY_WHILE_WELL: [(&str, Traffic); 2] = [
+    (
+        "detection.json: Exporters that do not say their sampling rate A",
+        Traffic::Garbage,
+    ),
+    ("health.json: Partitions C", Traffic::WithoutFragile),
+];
+
+#[test]
+fn the_alertmanager_gets_the_alerts_of_each_incident_and_no_others() {
+    let mut cluster = Cluster::start();
+    let second = cluster.add_broker();
+    Topic::new(TOPIC, PARTITIONS)
+        .place(FRAGILE, second)
+        .create(&cluster);
+    topics::create_internal(&cluster, "monitored");
+    let app = App::new(&cluster, "monitored", TOPIC, &rules())
+        .set("time.idle_timeout", "2s")
+        .set("time.max_wait", "3s");
+    let feed = Feed::start(&cluster, TOPIC);
+    let mut instance = app.start(0);
+    instance.ready();
+    let monitoring = Monitoring::start(instance.listen);
+    let watched = Watched { monitoring, feed };
+
+    watched.undisturbed();
+    watched.every_query_returns_data();
+    watched.incident(Traffic::Garbage, &["HotprefixDeadLetters"], || {});
+    watched.incident(Traffic::Late, &["HotprefixLateFlood"], || {});
+    let expected = [
+        "HotprefixKafkaErrors",
+        "HotprefixPartitionMissing",
+        "HotprefixProvisionalAlerts",
+    ];
+    watched.incident(Traffic::WithoutFragile, &expected, || cluster.kill(second));
+    cluster.restart(second);
+    watched.recovers();
+    watched.monitoring.assert_rules_work();
+
+    let written = watched.feed.end();
+    let what = "Prometheus knows of each record that was written";
+    wait::until(what, PATIENCE, EVERY, || {
+        let counted = watched.monitoring.query("sum(hotprefix_records_total)");
+        let counted = counted[0].1 as u64;
+        assert!(counted <= written, "{counted} of {written}");
+        (counted == written).then_some(())
+    });
+    instance.stop();
+}
+
+/// What is fed to hotprefix, and what is seen of it.
+struct Watched {
+    monitoring: Monitoring,
+    feed: Feed,
+}
+
+impl Watched {
+    /// Nothing fires for a while.
+    fn undisturbed(&self) {
+        let until = Instant::now() + QUIET;
+        while Instant::now() < until {
+            let alerts = self.monitoring.alerts();
+            assert!(alerts.is_empty(), "nothing is wrong, but {alerts:#?}");
+            wait::pass(EVERY);
+        }
+    }
+
+    /// Each query of each panel, each recorded rule, and each selector in an alert's condition.
+    fn every_query_returns_data(&self) {
+        let groups = queries::rules();
+        let alerting = queries::each_rule(&groups).filter_map(|rule| rule["alert"].as_str());
+        let alerting: BTreeSet<_> = alerting.map(|name| format!("rules.yaml: {name}")).collect();
+        let (conditions, others): (Vec<_>, Vec<_>) = queries::of_rules()
+            .into_iter()
+            .chain(queries::of_dashboards())
+            .partition(|query| alerting.contains(&query.place));
+        let empty = |query: &Query| EMPTY_WHILE_WELL.iter().any(|(p, _)| *p == query.place);
+        for query in others.iter().filter(|query| !empty(query)) {
+            self.returns_data(query);
+        }
+        for query in others.iter().filter(|query| empty(query)) {
+            let found = self.ask(query);
+            assert!(found.is_empty(), "{}: {found:?}", query.place);
+        }
+        let names = self.monitoring.names();
+        for query in &conditions {
+            for selector in promql::parse(&query.expr).0 {
+                // It is there while a partition is missing, which is an incident below.
+                let known = selector.metric == "hotprefix_missing_source";
+                let known = known || names.contains(&selector.metric);
+                assert!(known, "{}: {} is not there", query.place, selector.metric);
+            }
+        }
+        println!(
+            "{} queries return data, {} conditions can",
+            others.len(),
+            conditions.len()
+        );
+    }
+
+    fn returns_data(&self, query: &Query) {
+        let what = format!("{}: there is data for {}", query.place, query.expr);
+        wait::until(&what, PATIENCE, EVERY, || {
+            (!self.ask(query).is_empty()).then_some(())
+        });
+    }
+
+    /// A query as Grafana would ask it with everything chosen, in scaled time.
+    fn ask(&self, query: &Query) -> Vec<(serde_json::Value, f64)> {
+        let expr = scaled::expr(&query.expr.replace("$__rate_interval", "10m"))
+            .replace("$application", JOB)
+            .replace("$instance", ".*")
+            .replace("$rule", ".*");
+        assert!(!expr.contains('$'), "{}: {expr}", query.place);
+        self.monitoring.query(&expr)
+    }
+
+    /// Traffic goes wrong, and what else `happens`: exactly the `expected` alerts come.
+    fn incident(&self, traffic: Traffic, expected: &[&str], happens: impl FnOnce()) {
+        let started = Instant::now();
+        self.feed.set(traffic);
+        happens();
+        let expected: BTreeSet<_> = expected.iter().map(|name| (*name).to_owned()).collect();
+        let what = format!("{traffic:?}: {expected:?} are there");
+        let all = wait::until(&what, PATIENCE, EVERY, || {
+            let alerts = self.only(&expected);
+            let names: BTreeSet<_> = alerts.iter().map(|alert| alert.name.clone()).collect();
+            (names == expected).then_some(alerts)
+        });
+        println!("{traffic:?}: all alerts after {:?}", started.elapsed());
+        all.iter().for_each(is_readable);
+        let empty = queries::of_dashboards();
+        for (place, _) in EMPTY_WHILE_WELL.iter().filter(|(_, when)| *when == traffic) {
+            let query = empty.iter().find(|query| query.place == *place);
+            self.returns_data(query.expect("the list names queries that there are"));
+        }
+        let until = Instant::now() + SETTLED;
+        while Instant::now() < until {
+            self.only(&expected);
+            wait::pass(EVERY);
+        }
+        if traffic != Traffic::WithoutFragile {
+            self.recovers();
+        }
+    }
+
+    /// The alerts of now, of which none may be unexpected.
+    fn only(&self, expected: &BTreeSet<String>) -> Vec<Received> {
+        let alerts = self.monitoring.alerts();
+        let other = alerts.iter().find(|alert| !expected.contains(&alert.name));
+        assert!(other.is_none(), "expected are {expected:?}, not {other:#?}");
+        alerts
+    }
+
+    /// Traffic is fine again, and all alerts go.
+    fn recovers(&self) {
+        let started = Instant::now();
+        self.feed.set(Traffic::Fine);
+        wait::until("all alerts are resolved", PATIENCE, EVERY, || {
+            self.monitoring.alerts().is_empty().then_some(())
+        });
+        println!("resolved after {:?}", started.elapsed());
+    }
+}
+
+/// Its texts are filled in, and it says where it comes from and what to do.
+fn is_readable(alert: &Received) {
+    let (labels, notes) = (&alert.body["labels"], &alert.body["annotations"]);
+    assert_eq!(labels["job"], JOB);
+    assert!(!labels["severity"].is_null(), "{labels}");
+    for note in ["summary", "description", "runbook_url"] {
+        let text = notes[note].as_str().unwrap_or_default();
+        println!("  {} {note}: {text}", alert.name);
+        assert!(!text.is_empty(), "{notes}");
+        for sign in ["{{", "<no value>", "error executing", "NaN"] {
+            assert!(!text.contains(sign), "{text}");
+        }
+    }
+    let summary = notes["summary"].as_str().unwrap_or_default();
+    assert!(
+        summary.starts_with(&format!("hotprefix {JOB}: ")),
+        "{summary}"
+    );
+}
+
+/// A rule whose windows have an alert each, and one that has none and counts late flows.
+fn rules() -> Vec<Rule> {
+    let hosts = Rule {
+        name: "hosts",
+        filter: "",
+        selects: |_| true,
+        key: Key::Dst,
+        interval_ms: 2_000,
+        grace_ms: 1_000,
+        late: Late::Drop,
+        mode: Mode::MostSpecific,
+        ipv4: Lengths::List(vec![32, 24]),
+        ipv6: Lengths::List(vec![128, 64]),
+        thresholds: vec![(BYTES, vec![(0, 1_000)])],
+        max_alerts: 100,
+    };
+    let quiet = Rule {
+        name: "quiet",
+        late: Late::OldestOpen,
+        thresholds: vec![(BYTES, vec![(0, 1 << 40)])],
+        ..hosts.clone()
+    };
+    vec![hosts, quiet]
+}

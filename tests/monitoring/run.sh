@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Rules and dashboards against the real thing: promtool checks and tests the rules; then a real Prometheus
+# scrapes hotprefix on a real Kafka, a real Alertmanager gets its alerts, and incidents are staged.
+#
+# Fetches Prometheus and Alertmanager (Debian) into target/tools, once. Needs for that the programs
+# themselves or apt-get and dpkg; the test needs Java 17 and Maven.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')
+root=$target/tools/prometheus-2.42.0-alertmanager-0.25.0
+
+# Unpacked and not installed: the packages would start services.
+fetch_debian() {
+    local partial=$root.partial
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null || {
+        echo "tests/monitoring/run.sh needs prometheus, promtool, alertmanager and amtool: install Prometheus and Alertmanager" >&2
+        exit 1
+    }
+    rm -rf "$partial"
+    mkdir -p "$partial/packages"
+    download() (cd "$partial/packages" && apt-get -qq -o APT::Sandbox::User=root download prometheus prometheus-alertmanager)
+    # A bare machine has no package lists yet; to fetch them needs root.
+    download || { apt-get -qq update && download; }
+    for package in "$partial"/packages/*.deb; do
+        dpkg -x "$package" "$partial"
+    done
+    rm -rf "$partial/packages"
+    mv "$partial" "$root"
+}
+
+prometheus=$(command -v prometheus || true)
+alertmanager=$(command -v prometheus-alertmanager || command -v alertmanager || true)
+if [[ -n $prometheus && -n $alertmanager ]] && command -v promtool >/dev/null && command -v amtool >/dev/null; then
+    promtool=promtool
+    amtool=amtool
+else
+    [[ -d $root ]] || fetch_debian
+    prometheus=$root/usr/bin/prometheus
+    alertmanager=$root/usr/bin/prometheus-alertmanager
+    promtool=$root/usr/bin/promtool
+    amtool=$root/usr/bin/amtool
+fi
+
+"$promtool" check rules deploy/prometheus/rules.yaml
+"$promtool" test rules deploy/prometheus/rules_test.yaml
+"$amtool" check-config deploy/prometheus/alertmanager.yaml
+
+export HOTPREFIX_TEST_PROMETHEUS=$prometheus HOTPREFIX_TEST_ALERTMANAGER=$alertmanager
+exec cargo test --quiet --test monitoring "$@"

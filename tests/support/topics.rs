@@ -1,0 +1,43 @@
+//! The topics of an application, created before it starts: all on the first broker, where hotprefix would
+//! spread them over all.
+
+use super::kafka_client::Topic;
+use super::kafka_node::Cluster;
+
+/// With the settings that hotprefix asks for.
+pub(crate) fn create_internal(cluster: &Cluster, application: &str) {
+    let topics: [(&str, &[(&str, &str)]); 5] = [
+        ("alerts", &[]),
+        ("windows", &[]),
+        (
+            "partials",
+            &[
+                ("message.timestamp.type", "LogAppendTime"),
+                ("retention.ms", "86430000"),
+            ],
+        ),
+        (
+            "state",
+            &[
+                ("message.timestamp.type", "LogAppendTime"),
+                ("cleanup.policy", "compact"),
+                ("max.message.bytes", "8388608"),
+            ],
+        ),
+        (
+            "dead-letters",
+            &[
+                ("message.timestamp.type", "LogAppendTime"),
+                ("max.message.bytes", "1114124"),
+            ],
+        ),
+    ];
+    for (which, settings) in topics {
+        let name = format!("{application}-{which}");
+        let topic = Topic::new(&name, 4);
+        let topic = settings
+            .iter()
+            .fold(topic, |topic, (name, value)| topic.setting(name, value));
+        topic.create(cluster);
+    }
+}
