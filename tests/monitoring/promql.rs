@@ -1,6 +1,7 @@
 //! Just enough of the query language's grammar to find the metrics that an expression names, and their labels.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// A metric's name with the labels that are matched on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,6 +9,20 @@ pub(crate) struct Selector {
     pub(crate) metric: String,
     /// Label, operator, value.
     pub(crate) matchers: Vec<(String, String, String)>,
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let matchers = self.matchers.iter();
+        let matchers =
+            matchers.map(|(label, operator, value)| format!(r#"{label}{operator}"{value}""#));
+        write!(
+            f,
+            "{}{{{}}}",
+            self.metric,
+            matchers.collect::<Vec<_>>().join(",")
+        )
+    }
 }
 
 /// What takes a list of labels in parentheses after it.
@@ -111,13 +126,6 @@ fn names_are_told_from_functions_labels_and_operators() {
     let (selectors, labels) = parse(expr);
     let names: Vec<_> = selectors.iter().map(|s| s.metric.as_str()).collect();
     assert_eq!(names, ["a_bucket", "b:c", "d"]);
-    let text = |s: &str| s.to_owned();
-    assert_eq!(
-        selectors[0].matchers,
-        [
-            (text("x"), text("="), text("y, {z}")),
-            (text("i"), text("=~"), text("$i"))
-        ]
-    );
+    assert_eq!(selectors[0].to_string(), r#"a_bucket{x="y, {z}",i=~"$i"}"#);
     assert_eq!(labels.into_iter().collect::<Vec<_>>(), ["job", "le", "pod"]);
 }

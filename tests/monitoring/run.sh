@@ -2,8 +2,8 @@
 # Rules and dashboards against the real thing: promtool checks and tests the rules; then a real Prometheus
 # scrapes hotprefix on a real Kafka, a real Alertmanager gets its alerts, and incidents are staged.
 #
-# Fetches Prometheus and Alertmanager (Debian) into target/tools, once. Needs for that the programs
-# themselves or apt-get and dpkg; the test needs Java 17 and Maven.
+# Fetches Prometheus and Alertmanager (Debian) into target/tools, once. Needs the programs themselves, or
+# apt-get, dpkg and python3; the test needs Java 17 and Maven.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -26,7 +26,31 @@ fetch_debian() {
         dpkg -x "$package" "$partial"
     done
     rm -rf "$partial/packages"
+    relocate "$partial"
     mv "$partial" "$root"
+}
+
+# Debian's Alertmanager opens its templates where the package would install them, and does not start without:
+# here that path becomes one of the same length that means the folder it is started in.
+relocate() {
+    python3 - "$1/usr/bin/prometheus-alertmanager" <<'END'
+import sys
+program = sys.argv[1]
+installed = b"/usr/share/prometheus/alertmanager"
+here = b"./" * (len(installed) // 2)
+assert len(here) == len(installed)
+with open(program, "rb") as file:
+    code = file.read()
+if installed not in code:
+    sys.exit(f"{program}: no {installed.decode()} in it")
+with open(program, "wb") as file:
+    file.write(code.replace(installed, here))
+END
+    cat >"$1/alertmanager" <<'END'
+#!/bin/sh
+cd "$(dirname "$0")/usr/share/prometheus/alertmanager" && exec ../../../bin/prometheus-alertmanager "$@"
+END
+    chmod +x "$1/alertmanager"
 }
 
 prometheus=$(command -v prometheus || true)
@@ -37,7 +61,7 @@ if [[ -n $prometheus && -n $alertmanager ]] && command -v promtool >/dev/null &&
 else
     [[ -d $root ]] || fetch_debian
     prometheus=$root/usr/bin/prometheus
-    alertmanager=$root/usr/bin/prometheus-alertmanager
+    alertmanager=$root/alertmanager
     promtool=$root/usr/bin/promtool
     amtool=$root/usr/bin/amtool
 fi
