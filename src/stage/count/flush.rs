@@ -1,12 +1,12 @@
 //! The thread that encodes and commits, one flush after the other.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::start;
-use crate::count::Flush;
+use crate::count::{Flush, RuleSums};
 use crate::kafka::Fatal;
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::Group;
@@ -26,6 +26,13 @@ pub(super) struct Part {
     pub(super) flush: Flush,
     pub(super) topic_partitions: u32,
     pub(super) first_partitions: u32,
+}
+
+/// A flush to commit.
+pub(super) struct Job {
+    pub(super) parts: Vec<Part>,
+    /// When its tables were swapped out.
+    pub(super) begun: Instant,
 }
 
 /// What became of a flush.
@@ -50,7 +57,7 @@ pub(super) struct Flusher {
     shell: Arc<Shell>,
     group: Arc<Group>,
     producer: TransactionalProducer,
-    jobs: Receiver<Vec<Part>>,
+    jobs: Receiver<Job>,
     done: Sender<Done>,
     pulse: Pulse,
 }
@@ -67,6 +74,7 @@ struct Told {
     source: SourceId,
     fates: Fates,
     unknown_sampling: Vec<(Addr, u64)>,
+    rules: Vec<(Arc<str>, RuleSums)>,
     /// A dead letter's reason.
     reason: Option<String>,
 }
@@ -76,7 +84,7 @@ impl Flusher {
         shell: &Arc<Shell>,
         group: &Arc<Group>,
         producer: TransactionalProducer,
-        jobs: Receiver<Vec<Part>>,
+        jobs: Receiver<Job>,
         done: Sender<Done>,
     ) -> Self {
         Self {
@@ -91,10 +99,10 @@ impl Flusher {
 
     /// Until the worker is gone.
     pub(super) fn run(mut self) {
-        while let Ok(parts) = self.jobs.recv() {
-            let numbers = parts.iter().map(|p| p.number).collect();
+        while let Ok(job) = self.jobs.recv() {
+            let numbers = job.parts.iter().map(|p| p.number).collect();
             let pulse = self.pulse.clone();
-            let outcome = pulse.during(|| self.flush(parts));
+            let outcome = pulse.during(|| self.flush(job));
             let outcome = match outcome {
                 Outcome::Rewind => self.recover(),
                 other => other,
@@ -105,8 +113,7 @@ impl Flusher {
         }
     }
 
-    fn flush(&mut self, parts: Vec<Part>) -> Outcome {
-        let begun = Instant::now();
+    fn flush(&mut self, Job { parts, begun }: Job) -> Outcome {
         let encoded: Vec<_> = parts.into_iter().map(|p| self.encode(p)).collect();
         let pass = self.group.fence().transaction();
         // What was revoked since is somebody else's to count.
@@ -123,9 +130,14 @@ impl Flusher {
             .producer
             .transact(&self.group, &pass, &records, &offsets);
         drop(pass);
-        self.tell(&live, begun.elapsed(), result.is_ok());
+        let recorder = self.shell.status.recorder();
+        recorder.flush(begun.elapsed());
+        if let Ok(commit) = &result {
+            recorder.commit("count", *commit);
+        }
+        self.tell(&live, result.is_ok());
         match result {
-            Ok(()) => Outcome::Committed,
+            Ok(_) => Outcome::Committed,
             Err(TransactionError::Rewind(why)) => {
                 self.shell.status.trouble(Stage::Count, &why);
                 Outcome::Rewind
@@ -147,7 +159,7 @@ impl Flusher {
         let mut flush = part.flush;
         let source = flush.source.clone();
         let letters = std::mem::take(&mut flush.dead_letters);
-        let told = Told {
+        let mut told = Told {
             source: source.clone(),
             fates: flush.fates,
             unknown_sampling: flush
@@ -156,6 +168,7 @@ impl Flusher {
                 .filter_map(|(exporter, issues)| Some(((*exporter)?, issues.unknown_sampling)))
                 .filter(|(_, n)| *n > 0)
                 .collect(),
+            rules: Vec::new(),
             reason: letters.last().map(|l| l.reason.clone()),
         };
         let mut records: Vec<_> = letters
@@ -171,8 +184,9 @@ impl Flusher {
             offset: flush.next_offset,
             metadata: start::metadata(part.first_partitions, &flush.metadata),
         };
-        let partials = flush.encode(facts.partials_partitions, part.topic_partitions);
-        records.extend(partials.into_iter().map(|p| OutRecord {
+        let encoded = flush.encode(facts.partials_partitions, part.topic_partitions);
+        told.rules = encoded.rules;
+        records.extend(encoded.records.into_iter().map(|p| OutRecord {
             topic: Arc::clone(&self.shell.names.partials),
             partition: Some(p.partition),
             key: Some(p.key),
@@ -186,14 +200,13 @@ impl Flusher {
         }
     }
 
-    fn tell(&self, live: &[Encoded], busy: Duration, committed: bool) {
+    fn tell(&self, live: &[Encoded], committed: bool) {
         let bytes: usize = live
             .iter()
             .flat_map(|p| &p.records)
             .map(|r| r.payload.as_ref().map_or(0, Vec::len))
             .sum();
         self.shell.status.count(|count| {
-            count.flushes.busy += busy;
             if !committed {
                 count.flushes.aborted += 1;
                 return;
@@ -208,6 +221,9 @@ impl Flusher {
                     let most = told.fates.undecodable * 2 > told.fates.records();
                     let reason = told.reason.clone().unwrap_or_else(|| "no flow".to_owned());
                     source.wrong_format = most.then_some(reason);
+                }
+                for (rule, sums) in &told.rules {
+                    count.rules.entry(Arc::clone(rule)).or_default().add(sums);
                 }
                 for (exporter, n) in &told.unknown_sampling {
                     *count.unknown_sampling.entry(*exporter).or_default() += n;

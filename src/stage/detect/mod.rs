@@ -8,6 +8,7 @@
 
 mod restore;
 mod slot;
+mod tell;
 mod worker;
 
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         "detect",
         &shell.identity.name,
         STATE_MESSAGE_BYTES,
-        Arc::clone(shell.status.errors()),
+        Arc::clone(shell.status.clients()),
     );
     shell.status.detect(|_| ());
     if !prepare(shell, Stage::Detect, &mut producer)? {
@@ -48,7 +49,7 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         &shell.settings,
         "detect",
         &[&shell.names.partials],
-        Arc::clone(shell.status.errors()),
+        Arc::clone(shell.status.clients()),
         events,
     )?;
     let group = Arc::new(group);
