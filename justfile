@@ -48,9 +48,15 @@ quick:
 goflow2:
     tests/goflow2/run.sh
 
+<<<<<<< HEAD
 # Alert rules and dashboards: promtool, a real Prometheus and Alertmanager, staged incidents.
 monitoring:
     tests/monitoring/run.sh
+=======
+# The commands of docs/getting-started.md, word for word, on a real Kafka.
+docs:
+    tests/docs/run.sh
+>>>>>>> refs/heads/docs
 
 # The broker tests at full size.
 endurance:

@@ -10,3 +10,4 @@ mod pages;
 mod rules_doc;
 mod schemas;
 mod topics;
+mod troubleshooting;

@@ -9,11 +9,11 @@ use super::{NOTE, compare};
 const INTRODUCTION: &str = "\
 `/metrics` on `http.listen` has all of them in the text form that Prometheus reads; over OTLP they have the same names.
 
-- Sums are those of one process since its start. Records, rules, alerts and windows count when their transaction is committed, \
-so that summed over instances nothing counts twice, but for what a killed process had committed and not shown.
+- Sums are those of one process since its start. Records, rules, alerts and windows count when their transaction is committed: \
+summed over instances nothing counts twice. What a killed process committed after its last scrape is shown by nobody.
 - A partition is shown by the instance that it is assigned to, an alert by the one that finalised its window: sum over instances, \
 and do not average.
-- The number of series is bounded, whatever arrives: the labels column says how. \"`other`\" stands for all values beyond the bound.
+- The number of series is bounded, whatever arrives: the labels column says how. `other` stands for all values beyond the bound.
 - A metric without a value is absent: a stage that does not run here, a partition without a record.
 ";
 
