@@ -48,6 +48,10 @@ quick:
 goflow2:
     tests/goflow2/run.sh
 
+# The commands of docs/getting-started.md, word for word, on a real Kafka.
+docs:
+    tests/docs/run.sh
+
 # The broker tests at full size.
 endurance:
     cargo test --locked --test endurance

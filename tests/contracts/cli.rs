@@ -155,3 +155,77 @@ fn replay_of_a_cut_file_shows_what_is_whole_and_exits_with_1() {
     let last = stderr(&output).lines().last().unwrap().to_owned();
     assert!(last.contains("flows.pb: ends inside the record"), "{last}");
 }
+
+#[test]
+fn completions_of_every_shell_name_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = hotprefix(&["completions", shell]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        for command in ["run", "demo", "replay", "completions", "man"] {
+            assert!(stdout(&output).contains(command), "{shell}: {command}");
+        }
+    }
+}
+
+/// What bash makes of a word that is begun.
+#[test]
+fn bash_completes_a_command_and_its_options() {
+    let script = hotprefix(&["completions", "bash"]).output().unwrap();
+    let complete = |words: &str, at: usize| {
+        let bash = format!(
+            "{}\nCOMP_WORDS=({words}); COMP_CWORD={at}; _hotprefix hotprefix \"${{COMP_WORDS[{at}]}}\" \"${{COMP_WORDS[{at}-1]}}\"; echo \"${{COMPREPLY[@]}}\"",
+            stdout(&script)
+        );
+        let output = Command::new("bash").args(["-c", &bash]).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output).trim_end().to_owned()
+    };
+    assert_eq!(complete("hotprefix rep", 1), "replay");
+    assert_eq!(complete("hotprefix run --st", 2), "--stage");
+    assert_eq!(complete("hotprefix run --stage de", 3), "detect");
+}
+
+#[test]
+fn man_writes_a_page_for_each_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("man1");
+    let output = hotprefix(&["man", "--out", out.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let mut pages: Vec<_> = fs::read_dir(&out)
+        .unwrap()
+        .map(|page| page.unwrap().file_name().into_string().unwrap())
+        .collect();
+    pages.sort_unstable();
+    assert!(pages.contains(&"hotprefix.1".to_owned()), "{pages:?}");
+    let help = hotprefix(&["--help"]).output().unwrap();
+    let commands = stdout(&help).split("Commands:\n").nth(1).unwrap();
+    let commands: Vec<_> = commands
+        .lines()
+        .map_while(|line| line.strip_prefix("  ")?.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(commands.len() > 8, "{commands:?}");
+    assert_eq!(pages.len(), commands.len() + 1, "{pages:?}");
+    for command in commands {
+        let page = fs::read_to_string(out.join(format!("hotprefix-{command}.1"))).unwrap();
+        // A hyphen is escaped in a man page.
+        let usage = format!("hotprefix {command}");
+        assert!(page.replace("\\-", "-").contains(&usage), "{command}");
+    }
+    let root = fs::read_to_string(out.join("hotprefix.1")).unwrap();
+    let printed = hotprefix(&["man"]).output().unwrap();
+    assert_eq!(stdout(&printed), root);
+}
+
+#[test]
+fn man_says_where_it_cannot_write() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let inside = file.path().join("man1");
+    let output = hotprefix(&["man", "--out", inside.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(inside.to_str().unwrap()));
+}

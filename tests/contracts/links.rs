@@ -12,6 +12,14 @@ const FOLDERS: [&str; 3] = ["docs", "schemas", "deploy"];
 /// The web address of a file of the repository, as alert rules and charts give it.
 const ON_THE_WEB: &str = "https://github.com/hotprefix/hotprefix/blob/main/";
 
+/// Pages that are being written. One that is there is taken off this list, which ends empty.
+const AWAITED: [&str; 4] = [
+    "docs/image.md",
+    "docs/kubernetes.md",
+    "docs/observability.md",
+    "docs/releasing.md",
+];
+
 /// A page's links and the anchors of its headings.
 #[derive(Default)]
 struct Page {
@@ -44,6 +52,12 @@ fn every_link_leads_to_a_file_and_a_heading_that_exist() {
         println!("{link}");
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn no_page_that_is_there_is_awaited() {
+    let there: Vec<_> = AWAITED.iter().filter(|p| root().join(p).exists()).collect();
+    assert!(there.is_empty(), "take off AWAITED: {there:?}");
 }
 
 /// What a reader of an alert finds: anchors outside of pages.
@@ -101,6 +115,9 @@ fn check(
         normal(&folder.join(file))
     };
     let from = from.display();
+    if AWAITED.iter().any(|page| target == Path::new(page)) {
+        return;
+    }
     if !root().join(&target).exists() {
         broken.push(format!("{from}: {link}: no such file"));
     } else if let Some(anchor) = anchor

@@ -9,3 +9,4 @@ mod pages;
 mod rules_doc;
 mod schemas;
 mod topics;
+mod troubleshooting;

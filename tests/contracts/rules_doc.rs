@@ -43,6 +43,18 @@ fn the_example_is_valid_and_each_filter_in_the_table_compiles() {
     assert!(compiled > 15, "{compiled} filters in the table");
 }
 
+#[test]
+fn every_recipe_is_a_valid_configuration() {
+    let text = text();
+    let (_, recipes) = text.split_once("\n# Recipes\n").expect("there are recipes");
+    let headings = recipes.matches("\n## ").count();
+    let blocks = recipes.split("```yaml\n").skip(1);
+    let recipes: Vec<_> = blocks.filter_map(|b| b.split("```").next()).collect();
+    assert!(recipes.len() > 8, "{} recipes", recipes.len());
+    assert_eq!(recipes.len(), headings, "one for each heading");
+    recipes.into_iter().for_each(check);
+}
+
 fn check(yaml: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("example.yaml");
