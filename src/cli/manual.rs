@@ -10,7 +10,7 @@ use super::{Cli, CliError, CompletionsArgs, ManArgs, Output};
 
 /// Prints a shell's completions.
 pub fn completions(args: CompletionsArgs) -> Result<(), CliError> {
-    // Into memory first: clap_complete panics where stdout is closed.
+    // Into memory first: `clap_complete` panics where stdout is closed.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "hotprefix", &mut script);
     Output::stdout().text(script)
@@ -41,7 +41,7 @@ pub fn man(args: &ManArgs) -> Result<(), CliError> {
 }
 
 /// A page in the order of man-pages(7). The text behind the options keeps its lines, which
-/// clap_mangen would fill: most of it are commands.
+/// `clap_mangen` would fill: most of it are commands.
 fn page(command: Command) -> io::Result<Vec<u8>> {
     let notes = command.get_after_help().map(ToString::to_string);
     let has_commands = command.has_subcommands();

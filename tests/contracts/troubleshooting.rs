@@ -50,3 +50,38 @@ fn what_troubleshooting_quotes_is_in_the_code() {
     }
     assert!(checked > 20, "{checked} texts");
 }
+
+/// `docs/metrics.md` is generated from the code.
+#[test]
+fn every_metric_that_a_page_names_exists() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let known = fs::read_to_string(docs.join("metrics.md")).expect("the page is there");
+    let mut named = 0;
+    for entry in fs::read_dir(&docs).expect("docs can be read").flatten() {
+        let Ok(page) = fs::read_to_string(entry.path()) else {
+            continue;
+        };
+        if entry.file_name() == "metrics.md" {
+            continue;
+        }
+        for (at, _) in page.match_indices("hotprefix_") {
+            let name = &page[at..];
+            let end = name.find(|c: char| c != '_' && !c.is_ascii_alphanumeric());
+            let name = &name[..end.unwrap_or(name.len())];
+            // What a histogram's series end in.
+            let base = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|suffix| name.strip_suffix(suffix))
+                .unwrap_or(name);
+            let exists = [name, base]
+                .iter()
+                .any(|n| known.contains(&format!("`{n}`")));
+            let page = entry.file_name();
+            // A name with more behind it in braces or parentheses is a pattern.
+            let whole = !name.ends_with('_');
+            assert!(exists || !whole, "{}: no metric {name}", page.display());
+            named += usize::from(exists);
+        }
+    }
+    assert!(named > 20, "{named} names");
+}
