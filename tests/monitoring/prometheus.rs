@@ -1,6 +1,5 @@
 //! A real Prometheus and a real Alertmanager, on free loopback ports.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
@@ -107,13 +106,6 @@ impl Monitoring {
             (sample["metric"].clone(), value)
         });
         samples.filter(|(_, value)| !value.is_nan()).collect()
-    }
-
-    /// The names of all metrics that were ever scraped or recorded.
-    pub(crate) fn names(&self) -> BTreeSet<String> {
-        let answer = self.api("/api/v1/label/__name__/values");
-        let names = answer.as_array().into_iter().flatten();
-        names.filter_map(|n| Some(n.as_str()?.to_owned())).collect()
     }
 
     /// Fails unless each rule was evaluated without an error.
