@@ -100,7 +100,9 @@ impl Otel {
         let _inside = runtime.as_ref().map(Runtime::enter);
         // Fails when there is a provider already, which then serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let resource = resource.with_attributes(pairs(&settings.attributes)).build();
+        let resource = resource
+            .with_attributes(pairs(&settings.attributes))
+            .build();
         let mut tracing = Tracing::default();
         let mut traces = None;
         if let Some(wanted) = settings.traces {
@@ -167,7 +169,10 @@ impl Otel {
             ends.push(("logs", Box::new(end)));
         }
         let deadline = Instant::now() + patience;
-        let waiting: Vec<_> = ends.into_iter().map(|(what, end)| in_thread(what, end)).collect();
+        let waiting: Vec<_> = ends
+            .into_iter()
+            .map(|(what, end)| in_thread(what, end))
+            .collect();
         for (what, ended) in waiting {
             let ended = ended.and_then(|ended| ended.recv_deadline(deadline).ok());
             if ended.is_none() {
@@ -263,7 +268,10 @@ fn resource(
     let host = hostname::get().ok().and_then(|h| h.into_string().ok());
     let known = [
         (names::SERVICE_NAME, Some("hotprefix".to_owned())),
-        (names::SERVICE_VERSION, Some(env!("CARGO_PKG_VERSION").to_owned())),
+        (
+            names::SERVICE_VERSION,
+            Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ),
         (names::SERVICE_INSTANCE_ID, Some(instance.to_owned())),
         (names::HOST_NAME, host),
         (names::K8S_POD_NAME, var("POD_NAME")),
@@ -274,8 +282,13 @@ fn resource(
         .into_iter()
         .filter_map(|(name, value)| Some(KeyValue::new(name, value?)));
     Resource::builder_empty()
-        .with_detector(Box::new(opentelemetry_sdk::resource::TelemetryResourceDetector))
-        .with_attribute(KeyValue::new(names::PROCESS_PID, i64::from(std::process::id())))
+        .with_detector(Box::new(
+            opentelemetry_sdk::resource::TelemetryResourceDetector,
+        ))
+        .with_attribute(KeyValue::new(
+            names::PROCESS_PID,
+            i64::from(std::process::id()),
+        ))
         .with_attributes(known)
 }
 

@@ -215,7 +215,12 @@ fn propagate(vars: &mut Variables) -> bool {
 fn attributes(vars: &mut Variables) -> Vec<(String, String)> {
     let mut attributes = Vec::new();
     if let Some(set) = vars.get("OTEL_RESOURCE_ATTRIBUTES") {
-        for pair in set.value.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        for pair in set
+            .value
+            .split(',')
+            .map(str::trim)
+            .filter(|p| !p.is_empty())
+        {
             match target::pair(pair) {
                 Some(pair) => attributes.push(pair),
                 None => vars.reject(set.bad(format!(

@@ -41,6 +41,13 @@ pub struct Span {
     tracing: Tracing,
 }
 
+/// In the context of a thread that is in a span.
+#[derive(Debug)]
+struct Inside {
+    tracing: Tracing,
+    group: String,
+}
+
 /// What a flush writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Flushed {
@@ -108,8 +115,14 @@ impl Tracing {
     }
 
     /// An emission whose prefix pass took the time from `begun` to `passed`.
-    pub fn finalise(&self, what: Finalised, begun: SystemTime, passed: SystemTime) -> Span {
+    pub fn finalise(
+        &self,
+        what: impl FnOnce() -> Finalised,
+        begun: SystemTime,
+        passed: SystemTime,
+    ) -> Span {
         let span = self.root(|| {
+            let what = what();
             let mut attributes = vec![
                 KeyValue::new(names::SYSTEM, "kafka"),
                 KeyValue::new(names::OPERATION_NAME, "finalise"),
@@ -165,41 +178,50 @@ impl Tracing {
 
 impl Span {
     /// Makes it the span of this thread's log lines and of [`Self::commit`], until the guard is dropped.
-    pub fn enter(&self) -> Option<ContextGuard> {
+    /// `group` is whose offsets are committed.
+    pub fn enter(&self, group: &str) -> Option<ContextGuard> {
         let context = self.context.as_ref()?;
-        Some(context.clone().with_value(self.tracing.clone()).attach())
+        let inside = Inside {
+            tracing: self.tracing.clone(),
+            group: group.to_owned(),
+        };
+        Some(context.with_value(inside).attach())
     }
 
     /// The commit of the transaction that this thread is in, as part of the span that it entered.
-    pub fn commit(group: &str, offsets: usize) -> Self {
+    pub fn commit(offsets: usize) -> Self {
         let context = Context::current();
-        let Some(tracing) = context.get::<Tracing>().cloned() else {
+        let Some(inside) = context.get::<Inside>() else {
             return Self::default();
         };
         let attributes = vec![
             KeyValue::new(names::SYSTEM, "kafka"),
             KeyValue::new(names::OPERATION_NAME, "commit"),
             KeyValue::new(names::OPERATION_TYPE, "settle"),
-            KeyValue::new(names::CONSUMER_GROUP, group.to_owned()),
+            KeyValue::new(names::CONSUMER_GROUP, inside.group.clone()),
             KeyValue::new(names::SOURCES, number(offsets)),
         ];
         let builder = SpanBuilder::from_name("commit")
             .with_kind(SpanKind::Client)
             .with_attributes(attributes);
-        tracing.start(builder, &context)
+        inside.tracing.start(builder, &context)
     }
 
     /// The header that leads back to this span.
     pub fn traceparent(&self) -> Option<Vec<u8>> {
-        let context = self.context.as_ref().filter(|_| self.tracing.propagates())?;
+        let context = self
+            .context
+            .as_ref()
+            .filter(|_| self.tracing.propagates())?;
         let mut carrier = HashMap::<String, String>::new();
         TraceContextPropagator::new().inject_context(context, &mut carrier);
         carrier.remove(TRACEPARENT).map(String::into_bytes)
     }
 
     /// What the flush wrote.
-    pub fn flushed(&self, what: Flushed) {
+    pub fn flushed(&self, what: impl FnOnce() -> Flushed) {
         if let Some(context) = &self.context {
+            let what = what();
             context.span().set_attributes([
                 KeyValue::new(names::SOURCES, number(what.sources)),
                 KeyValue::new(names::RECORDS, number(what.records)),

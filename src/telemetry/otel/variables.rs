@@ -153,12 +153,18 @@ impl Variables {
     }
 
     /// A time, which these variables give in milliseconds.
-    pub(super) fn time(&mut self, set: Option<Set>, range: RangeInclusive<u64>) -> Option<Duration> {
+    pub(super) fn time(
+        &mut self,
+        set: Option<Set>,
+        range: RangeInclusive<u64>,
+    ) -> Option<Duration> {
         let set = set?;
         let number = set.value.parse().ok().filter(|n| range.contains(n));
         if number.is_none() {
             let (from, to) = (range.start(), range.end());
-            self.reject(set.bad(format!("valid is milliseconds, a whole number from {from} to {to}")));
+            self.reject(set.bad(format!(
+                "valid is milliseconds, a whole number from {from} to {to}"
+            )));
         }
         number.map(Duration::from_millis)
     }
