@@ -1,8 +1,10 @@
 //! What one transaction of count carries.
 
+use std::sync::Arc;
+
 use crate::net::Addr;
 use crate::partial::{
-    Fates, Marker, RuleProgress, SourceId, encode_delta, encode_marker, partition_of,
+    Delta, Fates, Leaves, Marker, RuleProgress, SourceId, encode_delta, encode_marker, partition_of,
 };
 use crate::time::Timestamp;
 
@@ -45,20 +47,75 @@ pub struct EncodedPartial {
     pub payload: Vec<u8>,
 }
 
+/// A flush as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedFlush {
+    /// Deltas, then markers.
+    pub records: Vec<EncodedPartial>,
+    /// What the deltas of each rule add up to; rules without any are left out.
+    pub rules: Vec<(Arc<str>, RuleSums)>,
+}
+
+/// What one rule selected. Saturating.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleSums {
+    /// Flow records.
+    pub flows: u64,
+    /// Bytes, after sampling.
+    pub bytes: u64,
+    /// Packets, after sampling.
+    pub packets: u64,
+    /// Flows that came after their window was closed, counted or dropped.
+    pub late_flows: u64,
+}
+
+impl RuleSums {
+    /// Adds `other`.
+    pub const fn add(&mut self, other: &Self) {
+        self.flows = self.flows.saturating_add(other.flows);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.packets = self.packets.saturating_add(other.packets);
+        self.late_flows = self.late_flows.saturating_add(other.late_flows);
+    }
+
+    fn of(delta: &Delta) -> Self {
+        let [flows, bytes, packets] = match &delta.leaves {
+            Leaves::V4(leaves) => [&leaves.flows, &leaves.bytes, &leaves.packets],
+            Leaves::V6(leaves) => [&leaves.flows, &leaves.bytes, &leaves.packets],
+        }
+        .map(|column| column.iter().copied().fold(0, u64::saturating_add));
+        Self {
+            flows,
+            bytes,
+            packets,
+            late_flows: delta.late_flows,
+        }
+    }
+}
+
 impl Flush {
     /// Sorts and encodes: deltas first, then a marker for each of `partials_partitions`.
     /// `topic_partitions` is how many partitions the source's topic has.
-    pub fn encode(self, partials_partitions: u32, topic_partitions: u32) -> Vec<EncodedPartial> {
+    pub fn encode(self, partials_partitions: u32, topic_partitions: u32) -> EncodedFlush {
         let mut records = Vec::new();
+        let mut rules = Vec::new();
         for counts in self.counts {
             let partition = partition_of(counts.rule(), partials_partitions);
-            let key = counts.rule().as_bytes().to_vec();
-            let chunks = counts.into_deltas().flat_map(|delta| encode_delta(&delta));
+            let rule = Arc::clone(counts.rule());
+            let key = rule.as_bytes().to_vec();
+            let mut sums = RuleSums::default();
+            let chunks = counts.into_deltas().flat_map(|delta| {
+                sums.add(&RuleSums::of(&delta));
+                encode_delta(&delta)
+            });
             records.extend(chunks.map(|payload| EncodedPartial {
                 partition,
                 key: key.clone(),
                 payload,
             }));
+            if sums != RuleSums::default() {
+                rules.push((rule, sums));
+            }
         }
         let key = self.source.to_string().into_bytes();
         let payload = encode_marker(&Marker {
@@ -76,6 +133,6 @@ impl Flush {
             key: key.clone(),
             payload: payload.clone(),
         }));
-        records
+        EncodedFlush { records, rules }
     }
 }

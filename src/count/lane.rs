@@ -225,7 +225,7 @@ pub(super) struct LaneCounts {
 }
 
 impl LaneCounts {
-    pub(super) fn rule(&self) -> &str {
+    pub(super) fn rule(&self) -> &Arc<str> {
         &self.rule.name
     }
 

@@ -20,7 +20,7 @@ mod tests;
 
 pub use dead_letter::{BLOCK, DeadLetter, DeadLetterKind};
 pub use exporters::ExporterIssues;
-pub use flush::{EncodedPartial, Flush};
+pub use flush::{EncodedFlush, EncodedPartial, Flush, RuleSums};
 pub use metadata::{CorruptMetadata, MAX_METADATA_BYTES, MAX_RULES};
 pub use plan::Plan;
 pub use task::{CountTask, Record, Resume, ResumeError};

@@ -1,6 +1,7 @@
 //! What one transaction of detect carries.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::alert::{Alert, WindowRecord};
 use crate::net::Prefix;
@@ -32,6 +33,9 @@ pub struct Emission {
     pub windows: Vec<WindowRecord>,
     /// The end of each record's window.
     pub window_times: Vec<Timestamp>,
+    /// How long each final window with traffic waited on the wall clock, from its first source's closing
+    /// it to its last one's. Not part of what is committed.
+    pub waits: Vec<Duration>,
     /// Changed keys only.
     pub state: Vec<StateChange>,
     /// The partials offset to commit: the first record that an open window needs.
@@ -73,6 +77,7 @@ pub(super) struct Prepared {
     pub(super) record: Option<WindowRecord>,
     /// State records to write or to delete.
     pub(super) state: Vec<StateChange>,
+    pub(super) waited: Option<Duration>,
     pub(super) provisional: Option<Provisional>,
 }
 
@@ -94,6 +99,7 @@ impl Emission {
             .extend(prepared.record.iter().map(|_| end));
         self.windows.extend(prepared.record);
         self.state.extend(prepared.state);
+        self.waits.extend(prepared.waited);
         match prepared.provisional {
             Some(provisional) => self.effect.provisional.push(provisional),
             None => {

@@ -93,6 +93,7 @@ fn finalise(
         )),
         alerts,
         state: forget(track, window.start, written.chunks),
+        waited: track.open.get(&window.start).and_then(|w| w.waited),
         provisional: None,
     }
 }
@@ -132,6 +133,7 @@ pub(super) fn next_unknown(
         alerts: Vec::new(),
         record: (!is_told(window)).then(|| render::record(rule, window, &outcome, &fate)),
         state: forget(track, window.start, written.chunks),
+        waited: None,
         provisional: None,
     })
 }
@@ -194,6 +196,7 @@ pub(super) fn provisional(
             &outcome,
             &fate,
         )),
+        waited: None,
         provisional: Some(Provisional {
             selection: track.selection,
             start: window.start,

@@ -257,7 +257,7 @@ impl DetectTask {
         for track in self.tracks.values_mut() {
             begin(track, before.source.as_ref(), source);
             wait(track, source, wall);
-            is_due |= close(track, source, &self.sources);
+            is_due |= close(track, source, &self.sources, wall);
             if !self.sources.list(track.selection) {
                 track.go(offset);
             }
@@ -353,11 +353,12 @@ fn wait(track: &mut Track, source: &Source, wall: Timestamp) {
             break;
         }
         window.waiting_since.get_or_insert(wall);
+        window.closed_somewhere.get_or_insert(wall);
     }
 }
 
 /// Finds out whether windows are due now that `source` moved.
-fn close(track: &mut Track, source: &Source, sources: &Sources) -> bool {
+fn close(track: &mut Track, source: &Source, sources: &Sources, wall: Timestamp) -> bool {
     let Some(oldest) = track.oldest() else {
         return false;
     };
@@ -374,5 +375,9 @@ fn close(track: &mut Track, source: &Source, sources: &Sources) -> bool {
         return false;
     }
     track.due_through = due_through;
+    for (_, window) in track.open.range_mut(..due_through) {
+        let since = window.closed_somewhere.unwrap_or(wall);
+        window.waited.get_or_insert(wall.since(since));
+    }
     true
 }

@@ -51,6 +51,10 @@ pub(super) struct OpenWindow {
     pub(super) late_flows: u64,
     /// The first partials record that is needed to rebuild it.
     pub(super) first_offset: i64,
+    /// When the first source closed it.
+    pub(super) closed_somewhere: Option<Timestamp>,
+    /// How long the last source took after that; for telemetry alone.
+    pub(super) waited: Option<Duration>,
     /// Wall-clock time from which `max_wait` counts.
     pub(super) waiting_since: Option<Timestamp>,
     /// Whether it has waited that long.
@@ -66,6 +70,8 @@ impl OpenWindow {
             v6: Store::new(max_prefixes),
             late_flows: 0,
             first_offset: offset,
+            closed_somewhere: None,
+            waited: None,
             waiting_since: None,
             overdue: false,
             changed: true,

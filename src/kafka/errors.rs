@@ -8,6 +8,8 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
+use super::statistics::StatisticsLog;
+
 /// A failure that trying again cannot mend: the process says why and exits non-zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fatal(pub String);
@@ -119,6 +121,15 @@ impl ErrorLog {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+}
+
+/// What the clients of a process say of themselves.
+#[derive(Debug, Default)]
+pub struct ClientLog {
+    /// Complaints.
+    pub errors: ErrorLog,
+    /// Regular reports.
+    pub statistics: StatisticsLog,
 }
 
 /// Hands librdkafka's log lines to `tracing`.

@@ -25,10 +25,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 
-use super::errors::{self, ErrorLog, Fatal, RequestError};
+use super::errors::{self, ClientLog, Fatal, RequestError};
 use super::fence::{AssignmentNumber, Fence};
 use super::queue::{Membership, PartitionQueue};
-use super::rebalance::GroupContext;
+use super::rebalance::{GroupContext, client_name};
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use crate::partial::SourceId;
 
@@ -78,16 +78,17 @@ impl Group {
         settings: &ClientSettings,
         stage: &'static str,
         topics: &[&str],
-        errors: Arc<ErrorLog>,
+        clients: Arc<ClientLog>,
         events: Sender<GroupEvent>,
     ) -> Result<Self, Fatal> {
         let fatal = |what: &str, e: KafkaError| RequestError::from_kafka(what, &e).into_fatal();
         let fence = Arc::new(Fence::default());
+        clients.statistics.begin(&client_name(stage));
         let context = GroupContext {
             stage,
             fence: Arc::clone(&fence),
             events: events.clone(),
-            errors,
+            clients,
             consumer: OnceLock::new(),
             numbers: Mutex::default(),
         };
@@ -266,7 +267,7 @@ fn poll(consumer: &BaseConsumer<GroupContext>, stop: &AtomicBool, events: &Sende
                 if permanent {
                     return fail(format!("group member: {error}"));
                 }
-                consumer.context().errors.record(error.to_string());
+                consumer.context().clients.errors.record(error.to_string());
             }
         }
     }

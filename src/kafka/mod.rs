@@ -20,14 +20,21 @@ mod rebalance;
 mod reset;
 pub(crate) mod restore;
 mod settings;
+mod statistics;
 pub(crate) mod topics;
 mod transaction;
 
 pub use embedded::{EmbeddedCluster, PlainProducer};
-pub use errors::{ErrorLog, Fatal, RequestError};
+pub use errors::{ClientLog, ErrorLog, Fatal, RequestError};
 pub use identity::Identity;
 pub use probe::{Finding, Severity, probe};
 pub use reader::{ReadEvent, ReadFrom, ReadRecord, TopicReader};
 pub use reset::{Removed, reset};
 pub use settings::{ClientSettings, GroupProtocol};
+pub use statistics::{BrokerState, ClientState, ClientStatistics, StatisticsLog};
 pub use topics::{TopicFacts, TopicNames, ensure};
+
+/// The version of librdkafka, such as `2.12.1`.
+pub fn library_version() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::admin::Admin;
-use super::errors::{ErrorLog, Fatal, RequestError};
+use super::errors::{ClientLog, Fatal, RequestError};
 use super::offsets::Offsets;
 use super::producer::TransactionalProducer;
 use super::settings::{ClientSettings, GroupProtocol};
@@ -138,8 +138,8 @@ fn session(settings: &ClientSettings, config: &Config, findings: &mut Findings) 
 fn permissions(settings: &ClientSettings, stage: &str, findings: &mut Findings) {
     let instance = format!("check-{}", std::process::id());
     let size = DEFAULT_MESSAGE_BYTES + DEAD_LETTER_ROOM + STATE_MESSAGE_BYTES;
-    let errors = Arc::new(ErrorLog::default());
-    let mut producer = TransactionalProducer::new(settings, stage, &instance, size, errors);
+    let clients = Arc::new(ClientLog::default());
+    let mut producer = TransactionalProducer::new(settings, stage, &instance, size, clients);
     match producer.prepare() {
         Ok(()) => findings.add(Severity::Fine, format!("{stage}: transactions are allowed")),
         Err(RequestError::Retry(why)) => findings.add(Severity::Warning, format!("{stage}: {why}")),

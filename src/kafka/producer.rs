@@ -15,7 +15,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::producer::{Producer, ThreadedProducer};
 
-use super::errors::{ErrorLog, Fatal, RequestError};
+use super::errors::{ClientLog, Fatal, RequestError};
 use super::fence::{AssignmentNumber, TransactionPass};
 use super::group::Group;
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
@@ -90,7 +90,9 @@ pub(crate) struct TransactionalProducer {
     config: ClientConfig,
     transactional_id: String,
     instance: String,
-    errors: Arc<ErrorLog>,
+    /// What it is called in telemetry.
+    name: Arc<str>,
+    clients: Arc<ClientLog>,
     live: Option<Live>,
     fenced: VecDeque<Instant>,
 }
@@ -102,14 +104,15 @@ impl TransactionalProducer {
         stage: &str,
         instance: &str,
         max_message_bytes: usize,
-        errors: Arc<ErrorLog>,
+        clients: Arc<ClientLog>,
     ) -> Self {
         let transactional_id = format!("{}-{stage}-{instance}", settings.application_id());
         Self {
             config: settings.producer(&transactional_id, max_message_bytes),
             transactional_id,
             instance: instance.to_owned(),
-            errors,
+            name: format!("{stage}-producer").into(),
+            clients,
             live: None,
             fenced: VecDeque::new(),
         }
@@ -123,8 +126,10 @@ impl TransactionalProducer {
         }
         let what = format!("producer {}", self.transactional_id);
         let undelivered = Undelivered::default();
+        self.clients.statistics.begin(&self.name);
         let context = DeliveryContext {
-            errors: Arc::clone(&self.errors),
+            name: Arc::clone(&self.name),
+            clients: Arc::clone(&self.clients),
             undelivered: Arc::clone(&undelivered),
         };
         let producer = ThreadedProducer::from_config_and_context(&self.config, context)
@@ -139,7 +144,8 @@ impl TransactionalProducer {
         Ok(())
     }
 
-    /// Writes `records` and commits `offsets`, in one transaction.
+    /// Writes `records` and commits `offsets`, in one transaction. Gives the time that the commit took, from
+    /// sending the offsets on; records that were still on their way are waited for in it.
     ///
     /// Invariant: each offset's assignment is live under `pass`; the caller has looked.
     pub(crate) fn transact(
@@ -148,7 +154,7 @@ impl TransactionalProducer {
         pass: &TransactionPass<'_>,
         records: &[&[OutRecord]],
         offsets: &[OutOffset],
-    ) -> Result<(), TransactionError> {
+    ) -> Result<Duration, TransactionError> {
         if offsets.is_empty() {
             return Err(TransactionError::Fatal(Fatal(
                 "a transaction without offsets: a bug".to_owned(),
@@ -168,14 +174,14 @@ impl TransactionalProducer {
             return Err(TransactionError::Rewind("no producer".to_owned()));
         };
         let trouble = match live.run(group, records, offsets) {
-            Ok(()) => return Ok(()),
+            Ok(commit) => return Ok(commit),
             Err(trouble) => live.abort(trouble),
         };
-        self.settle(trouble, group.membership().is_some())
+        Err(self.settle(trouble, group.membership().is_some()))
     }
 
     /// Draws the consequences for the producer.
-    fn settle(&mut self, trouble: Trouble, live_member: bool) -> Result<(), TransactionError> {
+    fn settle(&mut self, trouble: Trouble, live_member: bool) -> TransactionError {
         let why = match trouble {
             Trouble::Abort(why) => why,
             Trouble::Replace(why) => {
@@ -185,22 +191,22 @@ impl TransactionalProducer {
             Trouble::Fenced(why) => {
                 self.live = None;
                 if live_member && self.fenced_again(Instant::now()) {
-                    return Err(TransactionError::Fatal(Fatal(format!(
+                    return TransactionError::Fatal(Fatal(format!(
                         "another process uses instance id {}: transactional id {} was fenced {FENCED_LIMIT} times within {}s",
                         self.instance,
                         self.transactional_id,
                         FENCED_PERIOD.as_secs(),
-                    ))));
+                    )));
                 }
                 why
             }
             Trouble::Fatal(why) => {
                 self.live = None;
-                return Err(TransactionError::Fatal(Fatal(why)));
+                return TransactionError::Fatal(Fatal(why));
             }
         };
-        self.errors.record(&why);
-        Err(TransactionError::Rewind(why))
+        self.clients.errors.record(&why);
+        TransactionError::Rewind(why)
     }
 
     fn fenced_again(&mut self, now: Instant) -> bool {

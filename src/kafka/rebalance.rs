@@ -15,7 +15,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
-use super::errors::{self, ErrorLog, Fatal};
+use super::errors::{self, ClientLog, Fatal};
 use super::fence::{AssignmentNumber, Fence};
 use super::group::{Assigned, GroupEvent};
 use super::queue::PartitionQueue;
@@ -30,7 +30,7 @@ pub(super) struct GroupContext {
     pub(super) stage: &'static str,
     pub(super) fence: Arc<Fence>,
     pub(super) events: Sender<GroupEvent>,
-    pub(super) errors: Arc<ErrorLog>,
+    pub(super) clients: Arc<ClientLog>,
     /// The consumer itself: queues hold it.
     pub(super) consumer: OnceLock<Weak<BaseConsumer<GroupContext>>>,
     pub(super) numbers: Mutex<HashMap<(String, i32), AssignmentNumber>>,
@@ -43,7 +43,13 @@ impl ClientContext for GroupContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", stage = self.stage, %error, reason, "client error");
-        self.errors.record(format!("{error}: {reason}"));
+        self.clients.errors.record(format!("{error}: {reason}"));
+    }
+
+    fn stats_raw(&self, json: &[u8]) {
+        self.clients
+            .statistics
+            .report(&client_name(self.stage), json);
     }
 }
 
@@ -153,6 +159,11 @@ impl GroupContext {
         let _ = self.events.send(GroupEvent::Rebalanced { assigned });
         Ok(())
     }
+}
+
+/// What the consumer of a stage is called in telemetry.
+pub(super) fn client_name(stage: &str) -> String {
+    format!("{stage}-consumer")
 }
 
 fn names(partitions: &TopicPartitionList) -> String {

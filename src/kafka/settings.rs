@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
+use super::statistics::INTERVAL_MS;
 use crate::config::{AppliesTo, Config, applies_to};
 
 /// A transaction that is not over by then is aborted by the broker.
@@ -94,6 +95,8 @@ impl ClientSettings {
     pub(crate) fn admin(&self) -> ClientConfig {
         let mut client = self.operator(AppliesTo::Producer);
         client.remove("group.protocol");
+        // Nobody listens.
+        client.remove("statistics.interval.ms");
         client.set("isolation.level", "read_uncommitted");
         client.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS);
         client
@@ -104,6 +107,8 @@ impl ClientSettings {
     pub(crate) fn reader(&self, group: &str) -> ClientConfig {
         let mut client = self.operator(AppliesTo::Producer);
         client.remove("group.protocol");
+        // Nobody listens.
+        client.remove("statistics.interval.ms");
         self.consume(&mut client, group);
         client.set("enable.partition.eof", "true");
         client
@@ -113,6 +118,7 @@ impl ClientSettings {
     pub(crate) fn member(&self, stage: &str) -> ClientConfig {
         let mut client = self.operator(AppliesTo::Producer);
         self.consume(&mut client, &self.group(stage));
+        self.default(&mut client, "statistics.interval.ms", INTERVAL_MS);
         client.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS);
         // See `group` for why a member must not get this event.
         client.set("enable.partition.eof", "false");
@@ -156,6 +162,7 @@ impl ClientSettings {
             .set("socket.timeout.ms", &timeout)
             .set("message.max.bytes", max_message_bytes.to_string());
         self.default(&mut client, "compression.type", "lz4");
+        self.default(&mut client, "statistics.interval.ms", INTERVAL_MS);
         // As Java clients place keys, so that a consumer may join our topics with its own.
         client.set("partitioner", "murmur2_random");
         client
@@ -201,6 +208,21 @@ mod tests {
         let eof = |client: &ClientConfig| client.get("enable.partition.eof").map(str::to_owned);
         assert_eq!(eof(&settings.member("count")).as_deref(), Some("false"));
         assert_eq!(eof(&settings.reader("any")).as_deref(), Some("true"));
+    }
+
+    #[test]
+    fn members_and_producers_report_and_others_do_not() {
+        let settings = settings(&[]);
+        let interval = |client: &ClientConfig| client.get("statistics.interval.ms").is_some();
+        assert!(interval(&settings.member("count")));
+        assert!(interval(&settings.producer("app-count-x", 1_000_000)));
+        let often = self::settings(&[("statistics.interval.ms", "100")]);
+        assert_eq!(
+            often.member("count").get("statistics.interval.ms"),
+            Some("100")
+        );
+        assert!(!interval(&often.admin()));
+        assert!(!interval(&often.reader("any")));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
-use super::errors::{self, ErrorLog};
+use super::errors::{self, ClientLog};
 use super::group::Group;
 use super::producer::{OutOffset, OutRecord};
 use super::settings::REQUEST_TIMEOUT;
@@ -88,12 +88,13 @@ impl Trouble {
 }
 
 impl Live {
+    /// Gives the time that the commit took.
     pub(super) fn run(
         &self,
         group: &Group,
         records: &[&[OutRecord]],
         offsets: &[OutOffset],
-    ) -> Result<(), Trouble> {
+    ) -> Result<Duration, Trouble> {
         let list = offset_list(offsets).map_err(|e| Trouble::of("offsets", &e))?;
         *self.undelivered() = None;
         self.producer
@@ -102,13 +103,14 @@ impl Live {
         for record in records.iter().copied().flatten() {
             self.send(record)?;
         }
+        let begun = Instant::now();
         let span = Span::commit(offsets.len());
         let result = self.send_offsets(group, &list).and_then(|()| self.commit());
         if let Err(trouble) = &result {
             let (class, why) = trouble.told();
             span.fail(class, why);
         }
-        result
+        result.map(|()| begun.elapsed())
     }
 
     fn undelivered(&self) -> std::sync::MutexGuard<'_, Option<(String, Code)>> {
@@ -255,7 +257,9 @@ fn offset_list(offsets: &[OutOffset]) -> Result<TopicPartitionList, KafkaError> 
 
 /// Receives delivery reports, on the producer's polling thread.
 pub(super) struct DeliveryContext {
-    pub(super) errors: Arc<ErrorLog>,
+    /// What it is called in telemetry.
+    pub(super) name: Arc<str>,
+    pub(super) clients: Arc<ClientLog>,
     pub(super) undelivered: Undelivered,
 }
 
@@ -266,7 +270,11 @@ impl ClientContext for DeliveryContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, reason, "producer error");
-        self.errors.record(format!("{error}: {reason}"));
+        self.clients.errors.record(format!("{error}: {reason}"));
+    }
+
+    fn stats_raw(&self, json: &[u8]) {
+        self.clients.statistics.report(&self.name, json);
     }
 }
 

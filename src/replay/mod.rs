@@ -136,7 +136,7 @@ impl Replay {
             dead_letters: std::mem::take(&mut flush.dead_letters),
             ..Step::default()
         };
-        for record in flush.encode(1, 1) {
+        for record in flush.encode(1, 1).records {
             let partial = partial::decode(&record.payload)?;
             self.detect.apply(self.partials, partial, Timestamp::MIN);
             self.partials += 1;

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::kafka::ErrorLog;
-use crate::telemetry::{CountStatus, DetectStatus, Recorder, Snapshot};
+use crate::kafka::{ClientLog, library_version};
+use crate::telemetry::{CountStatus, DetectStatus, Recorder, Snapshot, clock};
 
 /// Written by the stages, read by whoever asks. Locks are held for a copy only.
 #[derive(Debug, Default)]
@@ -11,7 +11,7 @@ pub struct Status {
     count: Mutex<Option<CountStatus>>,
     detect: Mutex<Option<DetectStatus>>,
     trouble: Mutex<[Option<String>; 2]>,
-    errors: Arc<ErrorLog>,
+    clients: Arc<ClientLog>,
     recorder: Recorder,
 }
 
@@ -42,14 +42,17 @@ impl Status {
         Snapshot {
             count: lock(&self.count).clone(),
             detect: lock(&self.detect).clone(),
-            client_errors: self.errors.count(),
+            at: clock::now(),
+            clients: self.clients.statistics.all(),
+            librdkafka: library_version(),
+            client_errors: self.clients.errors.count(),
             client_error: trouble,
         }
     }
 
-    /// Where clients leave their complaints.
-    pub(super) const fn errors(&self) -> &Arc<ErrorLog> {
-        &self.errors
+    /// Where clients leave their complaints and reports.
+    pub(super) const fn clients(&self) -> &Arc<ClientLog> {
+        &self.clients
     }
 
     /// Where durations go.
@@ -70,7 +73,7 @@ impl Status {
     /// A request or transaction failed, and will be tried again.
     pub(super) fn trouble(&self, stage: Stage, why: &str) {
         tracing::warn!(?stage, "{why}");
-        self.errors.record(why);
+        self.clients.errors.record(why);
         lock(&self.trouble)[stage as usize] = Some(why.to_owned());
     }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::count::RuleSums;
+use crate::kafka::ClientStatistics;
 use crate::net::Addr;
 use crate::partial::{Fates, SourceId};
 use crate::time::Timestamp;
@@ -13,10 +15,16 @@ pub type Watch = Arc<dyn Fn() -> Snapshot + Send + Sync>;
 /// Where the stages of this process stand. A stage that does not run here is `None`.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
+    /// When it was taken.
+    pub at: Timestamp,
     /// The count stage.
     pub count: Option<CountStatus>,
     /// The detect stage.
     pub detect: Option<DetectStatus>,
+    /// What each Kafka client says of itself, by its name.
+    pub clients: BTreeMap<String, ClientStatistics>,
+    /// The version of librdkafka.
+    pub librdkafka: String,
     /// Errors that Kafka clients reported, since start.
     pub client_errors: u64,
     /// The last of them while it lasts: connections that are down.
@@ -34,6 +42,8 @@ pub struct CountStatus {
     pub flushes: Work,
     /// Leaves in tables now, all rules and windows.
     pub leaves: u64,
+    /// What each rule selected in committed flushes of this process.
+    pub rules: BTreeMap<Arc<str>, RuleSums>,
     /// Flows counted as sampling rate 1 because nobody said, by exporter.
     pub unknown_sampling: BTreeMap<Addr, u64>,
 }
@@ -72,6 +82,8 @@ pub struct DetectStatus {
     pub leaves: u64,
     /// Emissions: each is one committed transaction.
     pub emissions: Work,
+    /// Alerts of the last final window, by rule, of the rules that are this process's to finalise.
+    pub active_alerts: BTreeMap<String, u64>,
     /// Final alerts committed.
     pub alerts: u64,
     /// Provisional alerts committed.

@@ -5,6 +5,7 @@
 mod crash;
 mod exactness;
 mod harness;
+mod metrics;
 mod reading;
 mod run;
 mod silence;

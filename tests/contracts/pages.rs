@@ -4,6 +4,7 @@
 
 mod cli;
 mod config;
+mod metrics;
 
 use std::fs;
 use std::path::{Path, PathBuf};

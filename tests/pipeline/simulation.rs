@@ -131,7 +131,7 @@ impl Simulation {
             let flush = counting.task.flush();
             counting.committed = Some((flush.next_offset, flush.metadata.clone()));
             let partitions = self.counting.len() as u32;
-            for partial in flush.encode(PARTIALS as u32, partitions) {
+            for partial in flush.encode(PARTIALS as u32, partitions).records {
                 self.detecting[partial.partition as usize]
                     .log
                     .push(partial.payload);

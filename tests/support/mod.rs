@@ -18,5 +18,6 @@ pub(crate) mod outcome;
 pub(crate) mod prefixes;
 pub(crate) mod process;
 pub(crate) mod rules;
+pub(crate) mod scrape;
 pub(crate) mod tools;
 pub(crate) mod wait;

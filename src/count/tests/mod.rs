@@ -185,18 +185,36 @@ struct Totals {
     closed: BTreeMap<Fingerprint, Timestamp>,
 }
 
+/// What a delta adds to its rule, leaf by leaf.
+fn sums_of(delta: &Delta) -> RuleSums {
+    let (flows, bytes, packets) = match &delta.leaves {
+        Leaves::V4(l) => (&l.flows, &l.bytes, &l.packets),
+        Leaves::V6(l) => (&l.flows, &l.bytes, &l.packets),
+    };
+    RuleSums {
+        flows: flows.iter().sum(),
+        bytes: bytes.iter().sum(),
+        packets: packets.iter().sum(),
+        late_flows: delta.late_flows,
+    }
+}
+
 impl Totals {
     /// Adds a flush as detect would read it; gives its marker.
     fn add(&mut self, mut flush: Flush) -> Marker {
         self.fates.add(&flush.fates);
         self.dead_letters.append(&mut flush.dead_letters);
         let mut markers = vec![];
-        for record in flush.encode(2, 4) {
+        let encoded = flush.encode(2, 4);
+        let mut sums = BTreeMap::<Arc<str>, RuleSums>::new();
+        for record in encoded.records {
             match partial::decode(&record.payload).unwrap() {
                 Partial::Delta(delta) => {
                     assert!(markers.is_empty(), "markers come last");
                     assert_eq!(record.key, delta.rule.as_bytes());
                     assert_eq!(record.partition, partial::partition_of(&delta.rule, 2));
+                    let sum = sums.entry(Arc::clone(&delta.rule)).or_default();
+                    sum.add(&sums_of(&delta));
                     self.add_delta(delta);
                 }
                 Partial::Marker(marker) => {
@@ -206,6 +224,8 @@ impl Totals {
                 }
             }
         }
+        sums.retain(|_, sum| *sum != RuleSums::default());
+        assert_eq!(encoded.rules.into_iter().collect::<BTreeMap<_, _>>(), sums);
         assert_eq!(markers.len(), 2);
         assert_eq!(markers[0], markers[1]);
         let progress = markers[0].rules.iter();

@@ -3,6 +3,7 @@
 mod crash;
 mod scenarios;
 mod sums;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

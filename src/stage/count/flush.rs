@@ -1,12 +1,12 @@
 //! The thread that encodes and commits, one flush after the other.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::start;
-use crate::count::Flush;
+use crate::count::{Flush, RuleSums};
 use crate::kafka::Fatal;
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::Group;
@@ -27,6 +27,13 @@ pub(super) struct Part {
     pub(super) flush: Flush,
     pub(super) topic_partitions: u32,
     pub(super) first_partitions: u32,
+}
+
+/// A flush to commit.
+pub(super) struct Job {
+    pub(super) parts: Vec<Part>,
+    /// When its tables were swapped out.
+    pub(super) begun: Instant,
 }
 
 /// What became of a flush.
@@ -51,7 +58,7 @@ pub(super) struct Flusher {
     shell: Arc<Shell>,
     group: Arc<Group>,
     producer: TransactionalProducer,
-    jobs: Receiver<Vec<Part>>,
+    jobs: Receiver<Job>,
     done: Sender<Done>,
     pulse: Pulse,
 }
@@ -68,6 +75,7 @@ struct Told {
     source: SourceId,
     fates: Fates,
     unknown_sampling: Vec<(Addr, u64)>,
+    rules: Vec<(Arc<str>, RuleSums)>,
     /// A dead letter's reason.
     reason: Option<String>,
 }
@@ -77,7 +85,7 @@ impl Flusher {
         shell: &Arc<Shell>,
         group: &Arc<Group>,
         producer: TransactionalProducer,
-        jobs: Receiver<Vec<Part>>,
+        jobs: Receiver<Job>,
         done: Sender<Done>,
     ) -> Self {
         Self {
@@ -92,10 +100,10 @@ impl Flusher {
 
     /// Until the worker is gone.
     pub(super) fn run(mut self) {
-        while let Ok(parts) = self.jobs.recv() {
-            let numbers = parts.iter().map(|p| p.number).collect();
+        while let Ok(job) = self.jobs.recv() {
+            let numbers = job.parts.iter().map(|p| p.number).collect();
             let pulse = self.pulse.clone();
-            let outcome = pulse.during(|| self.flush(parts));
+            let outcome = pulse.during(|| self.flush(job));
             let outcome = match outcome {
                 Outcome::Rewind => self.recover(),
                 other => other,
@@ -106,9 +114,9 @@ impl Flusher {
         }
     }
 
-    fn flush(&mut self, parts: Vec<Part>) -> Outcome {
-        let begun = Instant::now();
-        let span = self.shell.tracing.flush(&self.shell.names.partials);
+    fn flush(&mut self, Job { parts, begun }: Job) -> Outcome {
+        let names = &self.shell.names;
+        let span = self.shell.tracing.flush(&names.partials, begun.elapsed());
         let _inside = span.enter(&self.shell.settings.group("count"));
         let traceparent = span.traceparent();
         let encode = |part| self.encode(part, traceparent.as_deref());
@@ -133,9 +141,14 @@ impl Flusher {
             let (class, why) = error.told();
             span.fail(class, why);
         }
-        self.tell(&live, begun.elapsed(), result.is_ok());
+        let recorder = self.shell.status.recorder();
+        recorder.flush(begun.elapsed());
+        if let Ok(commit) = &result {
+            recorder.commit("count", *commit);
+        }
+        self.tell(&live, result.is_ok());
         match result {
-            Ok(()) => Outcome::Committed,
+            Ok(_) => Outcome::Committed,
             Err(TransactionError::Rewind(why)) => {
                 self.shell.status.trouble(Stage::Count, &why);
                 Outcome::Rewind
@@ -157,7 +170,7 @@ impl Flusher {
         let mut flush = part.flush;
         let source = flush.source.clone();
         let letters = std::mem::take(&mut flush.dead_letters);
-        let told = Told {
+        let mut told = Told {
             source: source.clone(),
             fates: flush.fates,
             unknown_sampling: flush
@@ -166,6 +179,7 @@ impl Flusher {
                 .filter_map(|(exporter, issues)| Some(((*exporter)?, issues.unknown_sampling)))
                 .filter(|(_, n)| *n > 0)
                 .collect(),
+            rules: Vec::new(),
             reason: letters.last().map(|l| l.reason.clone()),
         };
         let mut records: Vec<_> = letters
@@ -181,8 +195,9 @@ impl Flusher {
             offset: flush.next_offset,
             metadata: start::metadata(part.first_partitions, &flush.metadata),
         };
-        let partials = flush.encode(facts.partials_partitions, part.topic_partitions);
-        records.extend(partials.into_iter().map(|p| {
+        let encoded = flush.encode(facts.partials_partitions, part.topic_partitions);
+        told.rules = encoded.rules;
+        records.extend(encoded.records.into_iter().map(|p| {
             OutRecord {
                 topic: Arc::clone(&self.shell.names.partials),
                 partition: Some(p.partition),
@@ -202,13 +217,12 @@ impl Flusher {
         }
     }
 
-    fn tell(&self, live: &[Encoded], busy: Duration, committed: bool) {
+    fn tell(&self, live: &[Encoded], committed: bool) {
         let bytes: usize = live
             .iter()
             .flat_map(|p| &p.records)
             .map(|r| r.payload.as_ref().map_or(0, Vec::len))
             .sum();
-        self.shell.status.recorder().flush(busy);
         self.shell.status.count(|count| {
             if !committed {
                 count.flushes.aborted += 1;
@@ -224,6 +238,9 @@ impl Flusher {
                     let most = told.fates.undecodable * 2 > told.fates.records();
                     let reason = told.reason.clone().unwrap_or_else(|| "no flow".to_owned());
                     source.wrong_format = most.then_some(reason);
+                }
+                for (rule, sums) in &told.rules {
+                    count.rules.entry(Arc::clone(rule)).or_default().add(sums);
                 }
                 for (exporter, n) in &told.unknown_sampling {
                     *count.unknown_sampling.entry(*exporter).or_default() += n;

@@ -23,6 +23,7 @@ use crossbeam_channel::{bounded, unbounded};
 
 use super::status::Stage;
 use super::{Shell, spawn};
+use crate::count::RuleSums;
 use crate::kafka::group::Group;
 use crate::kafka::producer::TransactionalProducer;
 use crate::kafka::topics::DEFAULT_MESSAGE_BYTES;
@@ -39,9 +40,15 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         "count",
         &shell.identity.name,
         shell.facts.dead_letter_bytes.max(DEFAULT_MESSAGE_BYTES),
-        Arc::clone(shell.status.errors()),
+        Arc::clone(shell.status.clients()),
     );
-    shell.status.count(|_| ());
+    // A rule that selects nothing is told as that.
+    shell.status.count(|count| {
+        let rules = shell.config.rules.iter();
+        count.rules = rules
+            .map(|r| (Arc::clone(&r.name), RuleSums::default()))
+            .collect();
+    });
     if !prepare(shell, Stage::Count, &mut producer)? {
         return Ok(());
     }
@@ -57,7 +64,7 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         &shell.settings,
         "count",
         &topics,
-        Arc::clone(shell.status.errors()),
+        Arc::clone(shell.status.clients()),
         events,
     )?;
     let group = Arc::new(group);

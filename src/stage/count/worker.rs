@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, select};
 use super::align::Alignment;
 use super::ask::{Answer, Asked, Question};
 use super::fields::FieldWatch;
-use super::flush::{Done, Outcome, Part};
+use super::flush::{Done, Job, Outcome, Part};
 use super::slot::{Reading, Slot};
 use crate::count::Plan;
 use crate::kafka::Fatal;
@@ -53,7 +53,7 @@ pub(super) struct Worker<'s> {
 /// To and from the other threads of the stage.
 pub(super) struct Channels {
     pub(super) events: Receiver<GroupEvent>,
-    pub(super) jobs: Sender<Vec<Part>>,
+    pub(super) jobs: Sender<Job>,
     pub(super) results: Receiver<Done>,
     pub(super) questions: Sender<Question>,
     pub(super) answers: Receiver<Answer>,
@@ -174,6 +174,7 @@ impl<'s> Worker<'s> {
         if self.in_flight || now < self.next_flush && !self.is_full() {
             return;
         }
+        let begun = Instant::now();
         let parts = self.parts();
         if parts.is_empty() {
             return;
@@ -182,7 +183,7 @@ impl<'s> Worker<'s> {
         self.fields.add(records);
         self.next_flush = now + self.shell.config.flush_interval;
         // There is room: nothing is in flight.
-        self.in_flight = self.channels.jobs.send(parts).is_ok();
+        self.in_flight = self.channels.jobs.send(Job { parts, begun }).is_ok();
     }
 
     fn parts(&mut self) -> Vec<Part> {

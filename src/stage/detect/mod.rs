@@ -9,6 +9,7 @@
 mod behind;
 mod restore;
 mod slot;
+mod tell;
 mod worker;
 
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         "detect",
         &shell.identity.name,
         STATE_MESSAGE_BYTES,
-        Arc::clone(shell.status.errors()),
+        Arc::clone(shell.status.clients()),
     );
     shell.status.detect(|_| ());
     if !prepare(shell, Stage::Detect, &mut producer)? {
@@ -49,7 +50,7 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         &shell.settings,
         "detect",
         &[&shell.names.partials],
-        Arc::clone(shell.status.errors()),
+        Arc::clone(shell.status.clients()),
         events,
     )?;
     let group = Arc::new(group);

@@ -36,14 +36,14 @@ const AFTER_FAILURE: Duration = Duration::from_millis(200);
 
 /// The detecting thread.
 pub(super) struct Worker<'s> {
-    shell: &'s Arc<Shell>,
+    pub(super) shell: &'s Arc<Shell>,
     group: &'s Arc<Group>,
     producer: TransactionalProducer,
     events: Receiver<GroupEvent>,
     questions: Sender<Question>,
     answers: Receiver<Answer>,
     output: Output,
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     buffer: Buffer,
     /// Nobody reads: a rebalance is going on.
     frozen: bool,
@@ -227,12 +227,16 @@ impl<'s> Worker<'s> {
 
     /// Writes what is due. Whether there may be more.
     fn emit(&mut self, at: usize) -> Result<bool, Fatal> {
-        let begun = clock::system();
+        let started = clock::system();
         let Some(task) = self.task(at) else {
             return Ok(false);
         };
+        let begun = Instant::now();
         match task.emission() {
-            Some(emission) => self.commit(at, emission, begun).map(|()| true),
+            Some(emission) => {
+                self.shell.status.recorder().finalise(begun.elapsed());
+                self.commit(at, emission, started).map(|()| true)
+            }
             None => Ok(false),
         }
     }
@@ -350,40 +354,28 @@ impl<'s> Worker<'s> {
             .producer
             .transact(self.group, &pass, &[&records], &[offset]);
         drop(pass);
-        let committed = result.is_ok();
         if let Err(error) = &result {
             let (class, why) = error.told();
             span.fail(class, why);
         }
-        self.count(emission, begun.elapsed(), bytes, committed);
+        self.shell.status.recorder().emission(begun.elapsed());
         match result {
-            Ok(()) => {
+            Ok(commit) => {
+                self.shell.status.recorder().commit("detect", commit);
+                self.count(emission, bytes);
                 self.shell.status.no_trouble(Stage::Detect);
                 Ok(Committed::Yes)
             }
             Err(TransactionError::Rewind(why)) => {
+                self.shell.status.detect(|d| d.emissions.aborted += 1);
                 self.shell.status.trouble(Stage::Detect, &why);
                 Ok(Committed::No)
             }
-            Err(TransactionError::Fatal(fatal)) => Err(fatal),
-        }
-    }
-
-    fn count(&self, emission: &Emission, busy: Duration, bytes: usize, committed: bool) {
-        self.shell.status.recorder().emission(busy);
-        self.shell.status.detect(|detect| {
-            if !committed {
-                detect.emissions.aborted += 1;
-                return;
+            Err(TransactionError::Fatal(fatal)) => {
+                self.shell.status.detect(|d| d.emissions.aborted += 1);
+                Err(fatal)
             }
-            detect.emissions.committed += 1;
-            detect.emissions.bytes += bytes as u64;
-            let last = emission.alerts.iter().filter(|a| a.r#final).count() as u64;
-            detect.alerts += last;
-            detect.provisional_alerts += emission.alerts.len() as u64 - last;
-            detect.windows += emission.windows.len() as u64;
-            detect.alerts_cut += emission.windows.iter().map(|w| w.alerts_cut).sum::<u64>();
-        });
+        }
     }
 
     fn ask_ends(&mut self) {
@@ -393,35 +385,5 @@ impl<'s> Worker<'s> {
         self.next_lag = Instant::now() + LAG_EVERY;
         let sources = self.slots.iter().map(|s| s.source.clone()).collect();
         self.ask(Question::Ends(sources));
-    }
-
-    /// Tells telemetry.
-    fn tell(&mut self) {
-        let (mut missing, mut restoring) = (Vec::new(), Vec::new());
-        let (mut lag, mut leaves, mut open) = (std::collections::BTreeMap::new(), 0, 0);
-        let mut late = 0;
-        for slot in &mut self.slots {
-            let partition = slot.source.partition;
-            lag.insert(partition, slot.detecting.as_ref().and_then(|d| d.lag));
-            match &mut slot.detecting {
-                Some(detecting) => {
-                    late += detecting.task.take_late_deltas();
-                    missing.extend(detecting.task.missing());
-                    leaves += detecting.task.rows() as u64;
-                    open += detecting.task.open_windows() as u64;
-                }
-                None => restoring.push(partition),
-            }
-        }
-        missing.sort();
-        missing.dedup();
-        self.shell.status.detect(|detect| {
-            detect.missing = missing;
-            detect.restoring = restoring;
-            detect.lag = lag;
-            detect.leaves = leaves;
-            detect.open_windows = open;
-            detect.late_deltas += late;
-        });
     }
 }

@@ -2,13 +2,52 @@
 
 use opentelemetry::KeyValue;
 
-use super::table::{Label, Metric, Show, Source, Unit};
-use crate::telemetry::Work;
+use super::MAX_RULES;
+use super::table::{Label, Metric, Show, Source, Unit, show_or_other};
+use crate::count::RuleSums;
+use crate::telemetry::{Snapshot, Work};
 
 /// How a transaction ended.
 pub(super) const OUTCOME: &[Label] = &[Label::one_of("outcome", &["committed", "aborted"])];
 
+/// What each rule is labelled with.
+pub(super) const RULE: &[Label] = &[Label::or_other("rule", MAX_RULES)];
+
 pub(super) const ALL: &[Metric] = &[
+    Metric {
+        name: "hotprefix_rule_flows_total",
+        unit: Unit::Count("flow"),
+        labels: RULE,
+        help: "Flows that a rule selected, in committed flushes.",
+        worry: "It stands still for a rule that should see traffic: look at its filter, and in the log for fields that the \
+                input never carries.",
+        source: Source::Counter(|s, show| rules(s, show, |sums| sums.flows)),
+    },
+    Metric {
+        name: "hotprefix_rule_bytes_total",
+        unit: Unit::Bytes,
+        labels: RULE,
+        help: "Bytes that a rule selected, after sampling, in committed flushes.",
+        worry: "It differs from what interface counters say by more than sampling explains: see unknown sampling, and \
+                whether flows are exported twice.",
+        source: Source::Counter(|s, show| rules(s, show, |sums| sums.bytes)),
+    },
+    Metric {
+        name: "hotprefix_rule_packets_total",
+        unit: Unit::Count("packet"),
+        labels: RULE,
+        help: "Packets that a rule selected, after sampling, in committed flushes.",
+        worry: "As for bytes.",
+        source: Source::Counter(|s, show| rules(s, show, |sums| sums.packets)),
+    },
+    Metric {
+        name: "hotprefix_rule_late_flows_total",
+        unit: Unit::Count("flow"),
+        labels: RULE,
+        help: "Flows that came after their window was closed: counted in the oldest open one, or dropped, as the rule's late says.",
+        worry: "It is more than a few in a thousand of the rule's flows: raise `grace`, or shorten the exporters' active timeout.",
+        source: Source::Counter(|s, show| rules(s, show, |sums| sums.late_flows)),
+    },
     Metric {
         name: "hotprefix_count_leaves",
         unit: Unit::Count("address"),
@@ -52,4 +91,10 @@ pub(super) fn outcomes(work: Work, show: &mut Show<'_>) {
     let outcome = |name: &'static str| [KeyValue::new("outcome", name)];
     show(work.committed as f64, &outcome("committed"));
     show(work.aborted as f64, &outcome("aborted"));
+}
+
+fn rules(snapshot: &Snapshot, show: &mut Show<'_>, read: fn(&RuleSums) -> u64) {
+    let rules = snapshot.count.iter().flat_map(|c| &c.rules);
+    let rules = rules.map(|(rule, sums)| (rule.to_string(), read(sums)));
+    show_or_other("rule", MAX_RULES, rules, show);
 }

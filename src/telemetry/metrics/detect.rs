@@ -2,10 +2,9 @@
 
 use opentelemetry::KeyValue;
 
-use super::MAX_PARTITIONS;
-use super::count::{OUTCOME, outcomes};
-use super::input;
-use super::table::{Label, Metric, Show, Source, Unit};
+use super::count::{OUTCOME, RULE, outcomes};
+use super::table::{Label, Metric, Show, Source, Unit, show_or_other};
+use super::{MAX_PARTITIONS, MAX_RULES, input};
 use crate::telemetry::{DetectStatus, Snapshot};
 
 pub(super) const ALL: &[Metric] = &[
@@ -98,6 +97,18 @@ pub(super) const ALL: &[Metric] = &[
                     &[KeyValue::new("final", false)],
                 );
             }
+        }),
+    },
+    Metric {
+        name: "hotprefix_active_alerts",
+        unit: Unit::Count("alert"),
+        labels: RULE,
+        help: "Alerts of a rule's last final window, on the instance that finalised it.",
+        worry: "Above 0: that is what hotprefix is for. Look at the alerts.",
+        source: Source::Gauge(|s, show| {
+            let rules = s.detect.iter().flat_map(|d| &d.active_alerts);
+            let rules = rules.map(|(rule, alerts)| (rule.clone(), *alerts));
+            show_or_other("rule", MAX_RULES, rules, show);
         }),
     },
     Metric {

@@ -1,11 +1,10 @@
 //! Input partitions: what became of their records, and how far they are.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use opentelemetry::KeyValue;
 
-use super::table::{Label, Metric, OTHER, Show, Source, Unit, flag};
+use super::table::{Label, Metric, OTHER, Show, Source, Unit, flag, show_or_other};
 use super::{MAX_EXPORTERS, MAX_PARTITIONS};
 use crate::partial::{Fates, SourceId};
 use crate::telemetry::{Snapshot, SourceStatus};
@@ -68,6 +67,20 @@ pub(super) const ALL: &[Metric] = &[
         }),
     },
     Metric {
+        name: "hotprefix_input_delay_seconds",
+        unit: Unit::Seconds,
+        labels: OF_PARTITION,
+        help: "How far stream time is behind the clock, by input partition; absent before its first record.",
+        worry: "It is above a minute and not falling: flows arrive late, or this instance cannot keep up (then \
+                the lag grows, too). Below 0: an exporter's clock is ahead.",
+        source: Source::Gauge(|s, show| {
+            per_source(s, show, |status| {
+                let behind = s.at.as_millis() - status.stream_time?.as_millis();
+                Some(behind as f64 / 1000.0)
+            });
+        }),
+    },
+    Metric {
         name: "hotprefix_input_idle",
         unit: Unit::Flag,
         labels: OF_PARTITION,
@@ -81,7 +94,11 @@ pub(super) const ALL: &[Metric] = &[
         labels: &[Label::or_other("exporter", MAX_EXPORTERS)],
         help: "Flows counted as sampling rate 1 because nobody said, by exporter.",
         worry: "An exporter that samples is listed: its volumes are too low by its rate; set `sampling` for it.",
-        source: Source::Counter(|s, show| unknown_sampling(s, show)),
+        source: Source::Counter(|s, show| {
+            let exporters = s.count.iter().flat_map(|c| &c.unknown_sampling);
+            let exporters = exporters.map(|(exporter, flows)| (exporter.to_string(), *flows));
+            show_or_other("exporter", MAX_EXPORTERS, exporters, show);
+        }),
     },
 ];
 
@@ -129,20 +146,5 @@ fn fates(snapshot: &Snapshot, label: &'static str, which: Range<usize>, show: &m
             KeyValue::new("partition", OTHER),
         ];
         show_all(labels, &fates);
-    }
-}
-
-fn unknown_sampling(snapshot: &Snapshot, show: &mut Show<'_>) {
-    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-    for (exporter, flows) in snapshot.count.iter().flat_map(|c| &c.unknown_sampling) {
-        let name = if sums.len() < MAX_EXPORTERS {
-            exporter.to_string()
-        } else {
-            OTHER.to_owned()
-        };
-        *sums.entry(name).or_default() += flows;
-    }
-    for (exporter, flows) in sums {
-        show(flows as f64, &[KeyValue::new("exporter", exporter)]);
     }
 }

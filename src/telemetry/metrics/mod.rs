@@ -10,6 +10,7 @@
 mod count;
 mod detect;
 mod input;
+mod kafka;
 mod process;
 mod recorder;
 mod table;
@@ -35,6 +36,10 @@ use table::{Read, Source};
 const MAX_PARTITIONS: usize = 1_000;
 /// Exporters with series of their own.
 const MAX_EXPORTERS: usize = 1_000;
+/// Rules with series of their own: as many as can be configured.
+const MAX_RULES: usize = crate::count::MAX_RULES;
+/// Brokers with series of their own, for each client.
+const MAX_BROKERS: usize = 256;
 /// Above what the bounds allow, so that the SDK never folds series by itself.
 const MAX_SERIES: usize = 2 * MAX_PARTITIONS * Fates::NAMES.len();
 
@@ -49,16 +54,19 @@ pub enum MetricsError {
     Text(#[from] prometheus::Error),
 }
 
-/// Every metric, in the order of the documentation.
+/// Every metric, by what it is about, in the order of the documentation.
+pub const PARTS: &[(&str, &[Metric])] = &[
+    ("Input", input::ALL),
+    ("Count", count::ALL),
+    ("Detect", detect::ALL),
+    ("Durations and sizes", recorder::ALL),
+    ("Kafka clients", kafka::ALL),
+    ("Process", process::ALL),
+];
+
+/// Every metric.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    let parts = [
-        process::ALL,
-        input::ALL,
-        count::ALL,
-        detect::ALL,
-        recorder::ALL,
-    ];
-    parts.into_iter().flatten()
+    PARTS.iter().flat_map(|(_, metrics)| *metrics)
 }
 
 /// The instruments and their text form.
@@ -110,10 +118,15 @@ impl Metrics {
     /// Shows what `watch` says, anew at each collection. Once.
     pub fn observe(&self, watch: &Watch) {
         let meter = self.provider.meter("hotprefix");
-        for (at, metric) in all().enumerate() {
-            // Callbacks run in this order, one collection on one thread.
-            let begins = (at == 0).then(|| Watch::clone(watch));
-            observe(&meter, metric, begins);
+        // Callbacks run in this order, those of one collection on one thread.
+        let mut begins = Some(Watch::clone(watch));
+        for metric in all() {
+            match metric.source {
+                Source::Counter(read) => counter(&meter, metric, read, begins.take()),
+                Source::Gauge(read) => gauge(&meter, metric, read, begins.take()),
+                // Recorded as it happens.
+                Source::Histogram(_) => {}
+            }
         }
     }
 
@@ -134,36 +147,35 @@ thread_local! {
     static SEEN: RefCell<Snapshot> = RefCell::default();
 }
 
-/// Adds an instrument. Its callback takes a new snapshot first if it `begins` a collection.
-fn observe(meter: &Meter, metric: &Metric, begins: Option<Watch>) {
-    let callback = |read: Read| {
-        move |observer: &dyn AsyncInstrument<f64>| {
-            if let Some(watch) = &begins {
-                SEEN.replace(watch());
-            }
-            SEEN.with_borrow(|seen| {
-                read(seen, &mut |value, labels| observer.observe(value, labels));
-            });
+fn counter(meter: &Meter, metric: &Metric, read: Read, begins: Option<Watch>) {
+    let builder = meter.f64_observable_counter(metric.name);
+    builder
+        .with_description(metric.help)
+        .with_unit(metric.unit.ucum())
+        .with_callback(callback(read, begins))
+        .build();
+}
+
+fn gauge(meter: &Meter, metric: &Metric, read: Read, begins: Option<Watch>) {
+    let builder = meter.f64_observable_gauge(metric.name);
+    builder
+        .with_description(metric.help)
+        .with_unit(metric.unit.ucum())
+        .with_callback(callback(read, begins))
+        .build();
+}
+
+/// Shows what `read` finds in the collection's snapshot, which the callback that `begins` takes.
+fn callback(
+    read: Read,
+    begins: Option<Watch>,
+) -> impl Fn(&dyn AsyncInstrument<f64>) + Send + Sync + 'static {
+    move |observer| {
+        if let Some(watch) = &begins {
+            SEEN.replace(watch());
         }
-    };
-    match metric.source {
-        Source::Counter(read) => {
-            meter
-                .f64_observable_counter(metric.name)
-                .with_description(metric.help)
-                .with_unit(metric.unit.ucum())
-                .with_callback(callback(read))
-                .build();
-        }
-        Source::Gauge(read) => {
-            meter
-                .f64_observable_gauge(metric.name)
-                .with_description(metric.help)
-                .with_unit(metric.unit.ucum())
-                .with_callback(callback(read))
-                .build();
-        }
-        // Recorded as it happens.
-        Source::Histogram(_) => {}
+        SEEN.with_borrow(|seen| {
+            read(seen, &mut |value, labels| observer.observe(value, labels));
+        });
     }
 }

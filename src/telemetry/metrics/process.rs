@@ -2,18 +2,20 @@
 
 use opentelemetry::KeyValue;
 
-use super::table::{Label, Metric, Source, Unit, flag};
+use super::table::{Label, Metric, Show, Source, Unit, flag};
 use crate::telemetry::{Readiness, readiness};
 
 pub(super) const ALL: &[Metric] = &[
     Metric {
         name: "hotprefix_build_info",
         unit: Unit::Flag,
-        labels: &[Label::info("version")],
-        help: "1, with the version.",
+        labels: &[Label::info("version"), Label::info("librdkafka")],
+        help: "1, with the versions of hotprefix and librdkafka.",
         worry: "Instances of one application differ for longer than a rollout.",
-        source: Source::Gauge(|_, show| {
-            show(1.0, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
+        source: Source::Gauge(|s, show| {
+            let version = KeyValue::new("version", env!("CARGO_PKG_VERSION"));
+            let library = KeyValue::new("librdkafka", s.librdkafka.clone());
+            show(1.0, &[version, library]);
         }),
     },
     Metric {
@@ -32,4 +34,86 @@ pub(super) const ALL: &[Metric] = &[
         worry: "It keeps growing: the log and /readyz say what fails. A few at a broker's restart are normal.",
         source: Source::Counter(|s, show| show(s.client_errors as f64, &[])),
     },
+    Metric {
+        name: "process_resident_memory_bytes",
+        unit: Unit::Bytes,
+        labels: &[],
+        help: "Resident memory of the process. Linux only, as all of these.",
+        worry: "It comes near the container's limit: see the leaves of count and detect, and the fetch queues.",
+        source: Source::Gauge(|_, show| of_process(show, |p| p.resident_bytes)),
+    },
+    Metric {
+        name: "process_cpu_seconds_total",
+        unit: Unit::Seconds,
+        labels: &[],
+        help: "CPU time of the process, user and system.",
+        worry: "It grows by a second per second for each of count and detect: each counts on one thread; add instances.",
+        source: Source::Counter(|_, show| of_process(show, |p| p.cpu_seconds)),
+    },
+    Metric {
+        name: "process_start_time_seconds",
+        unit: Unit::Seconds,
+        labels: &[],
+        help: "Start of the process, as Unix time.",
+        worry: "It changes without a rollout: the process restarts; its last log line says why.",
+        source: Source::Gauge(|_, show| of_process(show, |p| p.start_time)),
+    },
+    Metric {
+        name: "process_open_fds",
+        unit: Unit::Count("file descriptor"),
+        labels: &[],
+        help: "Open file descriptors.",
+        worry: "It comes near the limit: each client has a connection to each broker that it needs.",
+        source: Source::Gauge(|_, show| of_process(show, |p| p.open_fds)),
+    },
+    Metric {
+        name: "process_max_fds",
+        unit: Unit::Count("file descriptor"),
+        labels: &[],
+        help: "The limit of open file descriptors.",
+        worry: "Below 1,024.",
+        source: Source::Gauge(|_, show| of_process(show, |p| p.max_fds)),
+    },
 ];
+
+/// What the system says of this process.
+#[derive(Clone, Copy, Debug, Default)]
+struct Usage {
+    resident_bytes: f64,
+    cpu_seconds: f64,
+    start_time: f64,
+    open_fds: f64,
+    max_fds: f64,
+}
+
+/// Shows a number of this process, if the system tells.
+fn of_process(show: &mut Show<'_>, read: fn(&Usage) -> f64) {
+    if let Some(usage) = usage() {
+        show(read(&usage), &[]);
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn usage() -> Option<Usage> {
+    use procfs::process::{LimitValue, Process};
+    let process = Process::myself().ok()?;
+    let stat = process.stat().ok()?;
+    let ticks = procfs::ticks_per_second() as f64;
+    let boot = procfs::boot_time_secs().ok()? as f64;
+    let max_fds = match process.limits().ok()?.max_open_files.soft_limit {
+        LimitValue::Value(limit) => limit as f64,
+        LimitValue::Unlimited => f64::INFINITY,
+    };
+    Some(Usage {
+        resident_bytes: stat.rss as f64 * procfs::page_size() as f64,
+        cpu_seconds: (stat.utime + stat.stime) as f64 / ticks,
+        start_time: boot + stat.starttime as f64 / ticks,
+        open_fds: process.fd_count().ok()? as f64,
+        max_fds,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn usage() -> Option<Usage> {
+    None
+}

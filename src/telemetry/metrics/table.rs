@@ -129,6 +129,27 @@ impl Label {
     }
 }
 
+/// Shows numbers by their label's value; those beyond `bound` are added up as [`OTHER`].
+pub(super) fn show_or_other<K: Into<opentelemetry::Value>>(
+    label: &'static str,
+    bound: usize,
+    numbers: impl Iterator<Item = (K, u64)>,
+    show: &mut Show<'_>,
+) {
+    let mut other = None;
+    for (at, (value, number)) in numbers.enumerate() {
+        if at < bound {
+            show(number as f64, &[KeyValue::new(label, value)]);
+        } else {
+            let sum = other.get_or_insert(0_u64);
+            *sum = sum.saturating_add(number);
+        }
+    }
+    if let Some(other) = other {
+        show(other as f64, &[KeyValue::new(label, OTHER)]);
+    }
+}
+
 /// 1 for yes.
 pub(super) fn flag(yes: bool) -> f64 {
     f64::from(u8::from(yes))

@@ -1,5 +1,6 @@
 //! What a scrape shows.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -13,6 +14,8 @@ use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Tempora
 
 use super::input::EXCLUSIVE_FATES;
 use super::*;
+use crate::count::RuleSums;
+use crate::kafka::{BrokerState, ClientState, ClientStatistics};
 use crate::net::Addr;
 use crate::partial::SourceId;
 use crate::telemetry::{CountStatus, DetectStatus, SourceStatus, Work};
@@ -58,7 +61,13 @@ fn assert_lines(text: &str, lines: &[&str]) {
 }
 
 #[test]
-fn count_stage_is_shown_by_partition() {
+fn count_stage_is_shown_by_partition_and_rule() {
+    let sums = RuleSums {
+        flows: 1,
+        bytes: 2,
+        packets: 3,
+        late_flows: 4,
+    };
     let text = render(Snapshot {
         count: Some(CountStatus {
             assigned: true,
@@ -70,8 +79,11 @@ fn count_stage_is_shown_by_partition() {
             },
             leaves: 12,
             unknown_sampling: [(Addr::V4(0xc000_0201), 4)].into(),
+            rules: [("web".into(), sums), ("dns".into(), RuleSums::default())].into(),
         }),
         client_errors: 2,
+        at: Timestamp::from_millis(4_000),
+        librdkafka: "2.12.1".into(),
         ..Snapshot::default()
     });
     assert_lines(
@@ -83,6 +95,17 @@ fn count_stage_is_shown_by_partition() {
             r#"hotprefix_record_events_total{event="clamped",partition="1",topic="flows"} 2"#,
             r#"hotprefix_input_lag_records{partition="0",topic="flows"} 7"#,
             r#"hotprefix_input_stream_time_seconds{partition="0",topic="flows"} 1.5"#,
+            r#"hotprefix_input_delay_seconds{partition="0",topic="flows"} 2.5"#,
+            r#"hotprefix_rule_flows_total{rule="web"} 1"#,
+            r#"hotprefix_rule_flows_total{rule="dns"} 0"#,
+            r#"hotprefix_rule_bytes_total{rule="web"} 2"#,
+            r#"hotprefix_rule_packets_total{rule="web"} 3"#,
+            r#"hotprefix_rule_late_flows_total{rule="web"} 4"#,
+            concat!(
+                "hotprefix_build_info{librdkafka=\"2.12.1\",version=\"",
+                env!("CARGO_PKG_VERSION"),
+                "\"} 1"
+            ),
             r#"hotprefix_input_idle{partition="0",topic="flows"} 0"#,
             r#"hotprefix_flushes_total{outcome="committed"} 3"#,
             r#"hotprefix_flushes_total{outcome="aborted"} 1"#,
@@ -107,6 +130,7 @@ fn detect_stage_is_shown_with_missing_sources() {
             missing: vec![source(2)],
             open_windows: 4,
             leaves: 5,
+            active_alerts: [("web".to_owned(), 3)].into(),
             alerts: 6,
             provisional_alerts: 1,
             alerts_cut: 7,
@@ -126,6 +150,7 @@ fn detect_stage_is_shown_with_missing_sources() {
             "hotprefix_detect_leaves 5",
             r#"hotprefix_alerts_total{final="true"} 6"#,
             r#"hotprefix_alerts_total{final="false"} 1"#,
+            r#"hotprefix_active_alerts{rule="web"} 3"#,
             "hotprefix_alerts_cut_total 7",
             "hotprefix_windows_total 8",
             "hotprefix_late_deltas_total 9",
@@ -154,32 +179,183 @@ fn a_scrape_forgets_what_is_gone() {
 }
 
 #[test]
-fn series_are_bounded_and_nothing_is_lost() {
-    let partitions = MAX_PARTITIONS as i32 + 5;
-    let exporters = MAX_EXPORTERS as u32 + 5;
+fn clients_are_shown_with_what_they_have() {
+    let consumer = ClientStatistics {
+        now: Some(ClientState {
+            brokers_up: 2,
+            fetch_queue: Some((5, 600)),
+            producer_queue: None,
+            brokers: [(7, broker())].into(),
+        }),
+        retries: 3,
+        rebalances: Some(1),
+        ..ClientStatistics::default()
+    };
     let text = render(Snapshot {
+        clients: [
+            ("count-consumer".to_owned(), consumer),
+            ("count-producer".to_owned(), ClientStatistics::default()),
+        ]
+        .into(),
+        ..Snapshot::default()
+    });
+    assert_lines(
+        &text,
+        &[
+            r#"hotprefix_kafka_brokers_up{client="count-consumer"} 2"#,
+            r#"hotprefix_kafka_fetch_queue_records{client="count-consumer"} 5"#,
+            r#"hotprefix_kafka_fetch_queue_bytes{client="count-consumer"} 600"#,
+            r#"hotprefix_kafka_retries_total{client="count-consumer"} 3"#,
+            r#"hotprefix_kafka_retries_total{client="count-producer"} 0"#,
+            r#"hotprefix_kafka_rebalances_total{client="count-consumer"} 1"#,
+            r#"hotprefix_kafka_rtt_p99_seconds{broker="7",client="count-consumer"} 0.25"#,
+            r#"hotprefix_kafka_throttle_seconds{broker="7",client="count-consumer"} 0"#,
+        ],
+    );
+    // A producer has no group, and nothing holds for a client that has not reported yet.
+    assert!(!text.contains(r#"rebalances_total{client="count-producer"}"#));
+    assert!(!text.contains(r#"brokers_up{client="count-producer"}"#));
+}
+
+fn broker() -> BrokerState {
+    BrokerState {
+        rtt_p99: Some(0.25),
+        throttle: 0.0,
+    }
+}
+
+/// More of everything than is shown apart.
+fn crowd() -> Snapshot {
+    let names = |n: usize| (0..n + 5).map(|i| format!("{i:05}"));
+    let partitions = MAX_PARTITIONS as i32 + 5;
+    let one = RuleSums {
+        flows: 1,
+        ..RuleSums::default()
+    };
+    let client = ClientStatistics {
+        now: Some(ClientState {
+            brokers: (0..MAX_BROKERS as i32 + 5)
+                .map(|id| (id, broker()))
+                .collect(),
+            ..ClientState::default()
+        }),
+        ..ClientStatistics::default()
+    };
+    Snapshot {
         count: Some(CountStatus {
             assigned: true,
             sources: (0..partitions).map(|p| (source(p), status(1))).collect(),
-            unknown_sampling: (0..exporters).map(|e| (Addr::V4(e), 1)).collect(),
+            unknown_sampling: (0..MAX_EXPORTERS as u32 + 5)
+                .map(|e| (Addr::V4(e), 1))
+                .collect(),
+            rules: names(MAX_RULES).map(|name| (name.into(), one)).collect(),
             ..CountStatus::default()
         }),
+        detect: Some(DetectStatus {
+            lag: (0..partitions).map(|p| (p, Some(1))).collect(),
+            missing: (0..partitions).map(source).collect(),
+            active_alerts: names(MAX_RULES).map(|name| (name, 1)).collect(),
+            ..DetectStatus::default()
+        }),
+        clients: [("count-consumer".to_owned(), client)].into(),
         ..Snapshot::default()
-    });
-    let series = |prefix: &str| text.lines().filter(|l| l.starts_with(prefix)).count();
-    assert_eq!(
-        series("hotprefix_records_total{fate=\"selected\""),
-        MAX_PARTITIONS + 1
-    );
-    assert_eq!(
-        series("hotprefix_unknown_sampling_flows_total{"),
-        MAX_EXPORTERS + 1
-    );
+    }
+}
+
+#[test]
+fn series_are_bounded_and_nothing_is_lost() {
+    let metrics = watched(crowd);
+    for rule in 0..MAX_RULES + 5 {
+        metrics.recorder().window_leaves(&format!("{rule:05}"), 1);
+    }
+    let text = metrics.render().unwrap();
+    let series = |start: &str| text.lines().filter(|l| l.starts_with(start)).count();
+    for (start, most) in [
+        (
+            "hotprefix_records_total{fate=\"selected\"",
+            MAX_PARTITIONS + 1,
+        ),
+        ("hotprefix_input_lag_records{", MAX_PARTITIONS),
+        ("hotprefix_input_delay_seconds{", MAX_PARTITIONS),
+        ("hotprefix_partials_lag_records{", MAX_PARTITIONS),
+        ("hotprefix_missing_source{", MAX_PARTITIONS),
+        ("hotprefix_unknown_sampling_flows_total{", MAX_EXPORTERS + 1),
+        ("hotprefix_rule_flows_total{", MAX_RULES + 1),
+        ("hotprefix_active_alerts{", MAX_RULES + 1),
+        ("hotprefix_window_leaves_count{", MAX_RULES + 1),
+        ("hotprefix_kafka_rtt_p99_seconds{", MAX_BROKERS),
+    ] {
+        assert_eq!(series(start), most, "{start}");
+    }
     assert_lines(
         &text,
         &[
             r#"hotprefix_records_total{fate="selected",partition="other",topic="other"} 5"#,
             r#"hotprefix_unknown_sampling_flows_total{exporter="other"} 5"#,
+            r#"hotprefix_rule_flows_total{rule="other"} 5"#,
+            r#"hotprefix_active_alerts{rule="other"} 5"#,
+            r#"hotprefix_window_leaves_count{rule="other"} 5"#,
+        ],
+    );
+}
+
+#[test]
+fn every_series_has_the_labels_of_its_entry_and_no_others() {
+    let text = watched(crowd).render().unwrap();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, rest) = line.split_once(['{', ' ']).unwrap();
+        let metric = all().find(|m| m.name == name);
+        let metric = metric.unwrap_or_else(|| panic!("{name} is not in the table"));
+        let shown = rest.split_once('}').map_or("", |(labels, _)| labels);
+        let shown = shown.split(',').filter_map(|label| label.split_once('='));
+        let shown: BTreeSet<_> = shown.map(|(name, _)| name).collect();
+        let entry: BTreeSet<_> = metric.labels.iter().map(|label| label.name).collect();
+        assert_eq!(shown, entry, "{line}");
+    }
+}
+
+#[test]
+fn names_follow_the_rules_of_prometheus() {
+    let mut names = BTreeSet::new();
+    for metric in all() {
+        let name = metric.name;
+        assert!(names.insert(name), "{name} is there twice");
+        assert_eq!(
+            metric.kind() == "counter",
+            name.ends_with("_total"),
+            "{name}"
+        );
+        let base = name.trim_end_matches("_total");
+        assert_eq!(
+            metric.unit == Unit::Seconds,
+            base.ends_with("_seconds"),
+            "{name}"
+        );
+        assert_eq!(
+            metric.unit == Unit::Bytes,
+            base.ends_with("_bytes"),
+            "{name}"
+        );
+        for text in [metric.help, metric.worry] {
+            assert!(text.ends_with('.') && !text.contains('|'), "{name}: {text}");
+        }
+        let buckets = metric.buckets();
+        assert!(buckets.is_sorted_by(|a, b| a < b), "{name}");
+        assert_eq!(metric.kind() == "histogram", !buckets.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn histograms_have_their_own_buckets() {
+    let metrics = watched(Snapshot::default);
+    metrics.recorder().commit("count", Duration::from_millis(7));
+    let text = metrics.render().unwrap();
+    assert_lines(
+        &text,
+        &[
+            r#"hotprefix_commit_duration_seconds_bucket{stage="count",le="0.005"} 0"#,
+            r#"hotprefix_commit_duration_seconds_bucket{stage="count",le="0.01"} 1"#,
+            r#"hotprefix_commit_duration_seconds_bucket{stage="count",le="60"} 1"#,
         ],
     );
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{
@@ -18,6 +18,7 @@ use opentelemetry_sdk::trace::SdkTracer;
 pub use opentelemetry::trace::SpanContext;
 
 use super::names;
+use crate::telemetry::clock;
 
 /// The header, of W3C Trace Context.
 pub const TRACEPARENT: &str = "traceparent";
@@ -99,9 +100,11 @@ impl Tracing {
         self.0.as_ref().is_some_and(|t| t.propagate)
     }
 
-    /// A flush that begins now and writes to `topic`.
-    pub fn flush(&self, topic: &str) -> Span {
+    /// A flush that began `age` ago and writes to `topic`.
+    pub fn flush(&self, topic: &str, age: Duration) -> Span {
         self.root(|| {
+            let begun = clock::system();
+            let begun = begun.checked_sub(age).unwrap_or(begun);
             let attributes = vec![
                 KeyValue::new(names::SYSTEM, "kafka"),
                 KeyValue::new(names::OPERATION_NAME, "flush"),
@@ -110,6 +113,7 @@ impl Tracing {
             ];
             SpanBuilder::from_name(format!("flush {topic}"))
                 .with_kind(SpanKind::Producer)
+                .with_start_time(begun)
                 .with_attributes(attributes)
         })
     }

@@ -377,7 +377,7 @@ fn nobody_waits_for_a_collector_that_takes_connections_and_never_answers() {
         let mut otel = Otel::start(vars, "one").expect("valid variables");
         let provider = otel.attach(SdkMeterProvider::builder()).build();
         otel.keep(provider);
-        drop(otel.tracing().flush("partials"));
+        drop(otel.tracing().flush("partials", Duration::ZERO));
         let begun = Instant::now();
         otel.shutdown(Duration::from_millis(300));
         drop(otel);
@@ -398,7 +398,7 @@ fn traceparent_leads_back_to_the_span_and_only_where_it_is_wanted() {
     };
     let always = ("OTEL_TRACES_SAMPLER", "always_on");
     let otel = tracing(&[always]);
-    let span = otel.tracing().flush("partials");
+    let span = otel.tracing().flush("partials", Duration::ZERO);
     let header = span.traceparent().expect("a sampled span");
     let text = String::from_utf8(header.clone()).expect("ASCII");
     assert!(
@@ -410,10 +410,27 @@ fn traceparent_leads_back_to_the_span_and_only_where_it_is_wanted() {
 
     let silent = tracing(&[always, ("OTEL_PROPAGATORS", "none")]);
     assert!(!silent.tracing().propagates());
-    assert_eq!(silent.tracing().flush("partials").traceparent(), None);
+    assert_eq!(
+        silent
+            .tracing()
+            .flush("partials", Duration::ZERO)
+            .traceparent(),
+        None
+    );
     let never = tracing(&[("OTEL_TRACES_SAMPLER", "always_off")]);
-    assert_eq!(never.tracing().flush("partials").traceparent(), None);
-    assert_eq!(Tracing::default().flush("partials").traceparent(), None);
+    assert_eq!(
+        never
+            .tracing()
+            .flush("partials", Duration::ZERO)
+            .traceparent(),
+        None
+    );
+    assert_eq!(
+        Tracing::default()
+            .flush("partials", Duration::ZERO)
+            .traceparent(),
+        None
+    );
 }
 
 #[test]
