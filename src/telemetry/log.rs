@@ -15,7 +15,7 @@ use crate::config::TelemetryConfig;
 pub enum LogError {
     /// The filter is not one.
     #[error(
-        "telemetry.log_filter `{filter}`: {reason}; valid is e.g. `info` or `info,hotprefix=debug`"
+        "telemetry.log.filter `{filter}`: {reason}; valid is e.g. `info` or `info,hotprefix=debug`"
     )]
     Filter {
         /// As configured.

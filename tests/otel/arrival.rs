@@ -37,7 +37,7 @@ pub(crate) fn check(way: &Way) {
     let prepared = Prepared::written(cluster, way.name, rules(), &load);
     let mut app = prepared
         .app(cluster, way.name)
-        .set("telemetry.log_filter", "debug")
+        .set("telemetry.log", serde_json::json!({"filter": "debug"}))
         .env("OTEL_TRACES_SAMPLER", "always_on")
         .env("OTEL_BSP_SCHEDULE_DELAY", "200")
         .env("OTEL_BLRP_SCHEDULE_DELAY", "200")

@@ -58,7 +58,10 @@ fn exporting_by_default_costs_at_most_two_percent() {
             let (all, on) = (all(n), on(n));
             [off(n), on, all]
         };
-        println!("off {:.2} s, on {:.2} s, all traced {:.2} s", row[0], row[1], row[2]);
+        println!(
+            "off {:.2} s, on {:.2} s, all traced {:.2} s",
+            row[0], row[1], row[2]
+        );
         rows.push(row);
     }
     let ratio = |of: usize| median(rows.iter().map(|row| row[of] / row[0]).collect());
@@ -67,7 +70,10 @@ fn exporting_by_default_costs_at_most_two_percent() {
         "{} flows, {PAIRS} rounds, median of CPU time to that without: exported {on:.3}, and everything traced {all:.3}",
         FLOWS * LOADS as usize,
     );
-    assert!(!collector.sink.all("logs").is_empty(), "something was exported");
+    assert!(
+        !collector.sink.all("logs").is_empty(),
+        "something was exported"
+    );
     assert!(on <= MOST, "exporting costs {on:.3}, more than {MOST}");
 }
 
