@@ -169,7 +169,7 @@ pub(crate) struct Message<'a> {
     /// Set when this is an event and no record.
     pub(crate) event: Option<Event>,
     /// Alive for `'a`: headers are parsed only when somebody asks.
-    message: NonNull<sys::rd_kafka_message_t>,
+    raw: NonNull<sys::rd_kafka_message_t>,
 }
 
 /// What a queue tells besides records.
@@ -204,11 +204,11 @@ impl<'a> Message<'a> {
         let mut headers = ptr::null_mut();
         let (mut value, mut size) = (ptr::null(), 0);
         let none = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-        // SAFETY: `message` is alive, and one thread reads the batch that it is in (a batch is neither
+        // SAFETY: the message is alive, and one thread reads the batch that it is in (a batch is neither
         // `Send` nor `Sync`), so that the headers are parsed by one. They and their values belong to
         // the message; `name` is a C string that is only compared.
         unsafe {
-            if sys::rd_kafka_message_headers(self.message.as_ptr(), &raw mut headers) != none {
+            if sys::rd_kafka_message_headers(self.raw.as_ptr(), &raw mut headers) != none {
                 return None;
             }
             let found = sys::rd_kafka_header_get_last(
@@ -252,7 +252,7 @@ impl<'a> Message<'a> {
                     bytes(m.payload, m.len)
                 },
                 event,
-                message: alive,
+                raw: alive,
             }
         }
     }

@@ -34,10 +34,15 @@ pub(crate) fn check() {
     // Accepts nothing: connections end in its backlog.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let silent = silent.local_addr().expect("it is bound").port();
-    for (name, port, protocol) in [
-        ("absent-refused", free_port(), "grpc"),
-        ("absent-silent-http", silent, "http/protobuf"),
-        ("absent-silent-grpc", silent, "grpc"),
+    for (name, port, protocol, why) in [
+        (
+            "absent-refused",
+            free_port(),
+            "http/protobuf",
+            "Connection refused",
+        ),
+        ("absent-silent-http", silent, "http/protobuf", "timed out"),
+        ("absent-silent-grpc", silent, "grpc", "Timeout expired"),
     ] {
         let app = prepared
             .app(cluster, name)
@@ -60,6 +65,9 @@ pub(crate) fn check() {
                 .filter(|line| line.contains(&first))
                 .count();
             assert_eq!(lines, 1, "{name}: {signal} is told once:\n{}", run.output);
+            let mut lines = run.output.lines().filter(|line| line.contains(&first));
+            let is_told = lines.all(|line| line.contains(why));
+            assert!(is_told, "{name}: {signal}: no `{why}`:\n{}", run.output);
         }
         let all = run
             .output

@@ -4,13 +4,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::logs::{LogBatch, LogExporter};
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
+use super::client::Cause;
 use super::target::Target;
 
 /// Between two lines about the same trouble.
@@ -21,6 +22,7 @@ const EVERY: Duration = Duration::from_mins(1);
 pub(super) struct Told<E> {
     exporter: E,
     what: String,
+    cause: Cause,
     trouble: Mutex<Option<Trouble>>,
 }
 
@@ -77,10 +79,11 @@ fn note(trouble: &mut Option<Trouble>, failed: bool, now: Instant) -> Option<Lin
 }
 
 impl<E> Told<E> {
-    pub(super) fn new(exporter: E, target: &Target) -> Self {
+    pub(super) fn new(exporter: E, target: &Target, cause: Cause) -> Self {
         Self {
             exporter,
             what: format!("OTLP {} to {}", target.signal.lower(), target.endpoint),
+            cause,
             trouble: Mutex::default(),
         }
     }
@@ -91,8 +94,14 @@ impl<E> Told<E> {
             note(&mut trouble, result.is_err(), Instant::now())
         };
         let what = &self.what;
-        let error = result.as_ref().err();
-        let error = error.map(ToString::to_string).unwrap_or_default();
+        let mut error = match &result {
+            Err(OTelSdkError::InternalFailure(why)) => why.clone(),
+            Err(other) => other.to_string(),
+            Ok(()) => String::new(),
+        };
+        if let Some(cause) = self.cause.take() {
+            error = format!("{error}: {cause}");
+        }
         match line {
             None => {}
             Some(Line::First) => {

@@ -14,45 +14,55 @@ use opentelemetry_otlp::{
 use opentelemetry_sdk::metrics::Temporality;
 use reqwest::blocking::Client;
 
+use super::client::{Cause, Telling, reason};
+use super::complaints::Told;
 use super::target::{Protocol, Target, Tls};
 use super::variables::BadVariable;
 
-pub(super) fn spans(target: &Target) -> Result<SpanExporter, BadVariable> {
+pub(super) fn spans(target: &Target) -> Result<Told<SpanExporter>, BadVariable> {
+    let cause = Cause::default();
     let builder = SpanExporter::builder();
     let built = match target.protocol {
         Protocol::Grpc => grpc(builder.with_tonic(), target)?.build(),
-        Protocol::Http => http(builder.with_http(), target)?.build(),
+        Protocol::Http => http(builder.with_http(), target, &cause)?.build(),
     };
-    built.map_err(|e| refused(target, &e))
+    told(built, target, cause)
 }
 
-pub(super) fn logs(target: &Target) -> Result<LogExporter, BadVariable> {
+pub(super) fn logs(target: &Target) -> Result<Told<LogExporter>, BadVariable> {
+    let cause = Cause::default();
     let builder = LogExporter::builder();
     let built = match target.protocol {
         Protocol::Grpc => grpc(builder.with_tonic(), target)?.build(),
-        Protocol::Http => http(builder.with_http(), target)?.build(),
+        Protocol::Http => http(builder.with_http(), target, &cause)?.build(),
     };
-    built.map_err(|e| refused(target, &e))
+    told(built, target, cause)
 }
 
 pub(super) fn metrics(
     target: &Target,
     temporality: Temporality,
-) -> Result<MetricExporter, BadVariable> {
+) -> Result<Told<MetricExporter>, BadVariable> {
+    let cause = Cause::default();
     let builder = MetricExporter::builder().with_temporality(temporality);
     let built = match target.protocol {
         Protocol::Grpc => grpc(builder.with_tonic(), target)?.build(),
-        Protocol::Http => http(builder.with_http(), target)?.build(),
+        Protocol::Http => http(builder.with_http(), target, &cause)?.build(),
     };
-    built.map_err(|e| refused(target, &e))
+    told(built, target, cause)
 }
 
-fn refused(target: &Target, error: &ExporterBuildError) -> BadVariable {
-    BadVariable {
+fn told<E>(
+    built: Result<E, ExporterBuildError>,
+    target: &Target,
+    cause: Cause,
+) -> Result<Told<E>, BadVariable> {
+    let exporter = built.map_err(|error| BadVariable {
         name: target.named_by.clone(),
         value: target.endpoint.clone(),
         valid: error.to_string(),
-    }
+    })?;
+    Ok(Told::new(exporter, target, cause))
 }
 
 /// Inside a tokio runtime, which the connection lives in.
@@ -88,11 +98,15 @@ fn grpc_tls(tls: &Tls) -> Result<ClientTlsConfig, BadVariable> {
 fn http<B: WithExportConfig + WithHttpConfig>(
     builder: B,
     target: &Target,
+    cause: &Cause,
 ) -> Result<B, BadVariable> {
     let builder = builder
         .with_endpoint(&target.endpoint)
         .with_timeout(target.timeout)
-        .with_http_client(client(target)?);
+        .with_http_client(Telling {
+            client: client(target)?,
+            cause: cause.clone(),
+        });
     Ok(if target.gzip {
         builder.with_compression(Compression::Gzip)
     } else {
@@ -138,10 +152,4 @@ fn bad_file(file: &(String, PathBuf), error: &reqwest::Error) -> BadVariable {
         value: path.display().to_string(),
         valid: format!("{}; valid is a file in PEM", reason(error)),
     }
-}
-
-/// An error with what is behind it.
-fn reason(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |e| e.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

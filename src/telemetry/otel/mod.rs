@@ -9,6 +9,7 @@
 //!
 //! Off unless a variable turns it on: then there is no thread and no queue.
 
+mod client;
 mod complaints;
 mod exporter;
 mod names;
@@ -302,7 +303,7 @@ fn trace_provider(
     wanted: &settings::Traces,
     resource: &Resource,
 ) -> Result<SdkTracerProvider, BadVariable> {
-    let exporter = Told::new(exporter::spans(&wanted.target)?, &wanted.target);
+    let exporter = exporter::spans(&wanted.target)?;
     let batch = SpanBatchConfig::default()
         .with_max_queue_size(wanted.batch.queue)
         .with_max_export_batch_size(wanted.batch.size)
@@ -325,7 +326,7 @@ fn log_provider(
     wanted: &settings::Logs,
     resource: &Resource,
 ) -> Result<SdkLoggerProvider, BadVariable> {
-    let exporter = Told::new(exporter::logs(&wanted.target)?, &wanted.target);
+    let exporter = exporter::logs(&wanted.target)?;
     let batch = LogBatchConfig::default()
         .with_max_queue_size(wanted.batch.queue)
         .with_max_export_batch_size(wanted.batch.size)
@@ -340,7 +341,6 @@ fn log_provider(
 
 fn reader(wanted: &settings::Metrics) -> Result<PeriodicReader<Told<MetricExporter>>, BadVariable> {
     let exporter = exporter::metrics(&wanted.target, wanted.temporality)?;
-    let exporter = Told::new(exporter, &wanted.target);
     Ok(PeriodicReader::builder(exporter)
         .with_interval(wanted.interval)
         .build())

@@ -109,6 +109,16 @@ fn check(set: &Set, url: &str, protocol: Protocol) -> Result<(), BadVariable> {
     };
     let valid = format!("valid is a URL such as {example} or https://…");
     let uri: Uri = url.parse().map_err(|_| set.bad(&*valid))?;
+    if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
+        return Err(BadVariable {
+            name: set.name.clone(),
+            // There is a password in it.
+            value: String::new(),
+            valid: format!(
+                "{valid} without a user; credentials go into OTEL_EXPORTER_OTLP_HEADERS"
+            ),
+        });
+    }
     let has_host = uri.host().is_some_and(|host| !host.is_empty());
     if !has_host || !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(set.bad(valid));
