@@ -26,7 +26,7 @@ advisories:
 
 # Lints of everything.
 lint:
-    cargo clippy --locked --all-targets --test endurance --test goflow2 --test monitoring -- -D warnings
+    cargo clippy --locked --all-targets --test endurance --test goflow2 --test monitoring --test otel --test otel_cost -- -D warnings
 
 # Documentation builds without a warning.
 doc:
@@ -48,15 +48,17 @@ quick:
 goflow2:
     tests/goflow2/run.sh
 
-<<<<<<< HEAD
 # Alert rules and dashboards: promtool, a real Prometheus and Alertmanager, staged incidents.
 monitoring:
     tests/monitoring/run.sh
-=======
+
 # The commands of docs/getting-started.md, word for word, on a real Kafka.
 docs:
     tests/docs/run.sh
->>>>>>> refs/heads/docs
+
+# Telemetry of real runs through a real OpenTelemetry Collector, and without one.
+otel:
+    tests/otel/run.sh
 
 # The broker tests at full size.
 endurance:

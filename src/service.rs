@@ -7,13 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry_sdk::Resource;
 use tokio::runtime::Runtime;
 
 use crate::config::Config;
-use crate::kafka::{Fatal, TopicFacts};
-use crate::stage::{self, Stages, Status, Stop};
-use crate::telemetry::{HttpError, Metrics, MetricsError, Server, Watch, serve};
+use crate::kafka::{Fatal, Identity, TopicFacts};
+use crate::stage::{self, Stages, Status, Stop, Surroundings};
+use crate::telemetry::{HttpError, Metrics, MetricsError, Otel, Server, Watch, serve};
 
 /// The exit code of a process that does not wait for its stages: what was not committed is done again.
 const IMPATIENT: i32 = 1;
@@ -43,24 +42,28 @@ pub enum ServiceError {
 /// A service that answers probes but does not count yet.
 pub struct Service {
     config: Config,
-    stop: Stop,
-    status: Arc<Status>,
+    around: Surroundings,
     // In this order: the server ends before the threads that it runs on.
     server: Option<Server>,
     runtime: Runtime,
 }
 
 impl Service {
-    /// Starts telemetry and listens for signals.
-    pub fn start(config: Config, stop: &Stop) -> Result<Self, ServiceError> {
+    /// Starts telemetry and listens for signals. `otel` is to be shut down after the end.
+    pub fn start(
+        config: Config,
+        identity: Identity,
+        stop: &Stop,
+        otel: &Otel,
+    ) -> Result<Self, ServiceError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("telemetry")
             .enable_all()
             .build()
             .map_err(ServiceError::Runtime)?;
-        let resource = Resource::builder().with_service_name("hotprefix").build();
-        let metrics = Metrics::new(resource, |builder| builder)?;
+        let metrics = Metrics::new(otel.resource().clone(), |builder| otel.attach(builder))?;
+        otel.keep(metrics.provider().clone());
         let status = Arc::new(Status::new(metrics.recorder()));
         let watched = Arc::clone(&status);
         let watch: Watch = Arc::new(move || watched.snapshot());
@@ -76,8 +79,12 @@ impl Service {
         listen_for_signals(&runtime, stop).map_err(ServiceError::Signals)?;
         Ok(Self {
             config,
-            stop: stop.clone(),
-            status,
+            around: Surroundings {
+                identity,
+                tracing: otel.tracing().clone(),
+                stop: stop.clone(),
+                status,
+            },
             server,
             runtime,
         })
@@ -85,7 +92,7 @@ impl Service {
 
     /// Where the stages stand.
     pub const fn status(&self) -> &Arc<Status> {
-        &self.status
+        &self.around.status
     }
 
     /// Where health and metrics are, if anywhere.
@@ -95,7 +102,7 @@ impl Service {
 
     /// Runs the stages until they are asked to stop and have committed, or one fails.
     pub fn run(self, stages: Stages) -> Result<(), ServiceError> {
-        let result = stage::run(self.config, stages, &self.stop, &self.status);
+        let result = stage::run(self.config, stages, self.around);
         drop(self.server);
         self.runtime.shutdown_background();
         Ok(result?)
@@ -103,8 +110,7 @@ impl Service {
 
     /// [`Self::run`] with both stages, on topics that are known to exist and to serve.
     pub fn run_on(self, facts: TopicFacts) -> Result<(), ServiceError> {
-        let (stop, status) = (&self.stop, &self.status);
-        let result = stage::run_on(facts, self.config, Stages::Both, stop, status);
+        let result = stage::run_on(facts, self.config, Stages::Both, self.around);
         drop(self.server);
         self.runtime.shutdown_background();
         Ok(result?)

@@ -1,11 +1,13 @@
 //! `hotprefix check`
 
-use super::{CheckArgs, CliError, Output};
+use super::{CheckArgs, CliError, Output, environment};
 use crate::kafka::{self, Severity};
+use crate::telemetry::otel;
 
 /// Validates, prints what is effective, and with `--connect` asks the cluster.
 pub fn check(args: &CheckArgs) -> Result<(), CliError> {
     let loaded = args.config.load()?;
+    otel::check(environment())?;
     if !args.quiet {
         Output::stdout().text(loaded.effective_yaml())?;
     }

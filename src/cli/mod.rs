@@ -30,7 +30,7 @@ use crate::kafka::Fatal;
 use crate::replay::ReplayError;
 use crate::schema;
 use crate::service::ServiceError;
-use crate::telemetry::LogError;
+use crate::telemetry::{LogError, OtelErrors};
 use output::Output;
 
 /// Why a command ended early.
@@ -39,6 +39,9 @@ pub enum CliError {
     /// The configuration is not valid.
     #[error("the configuration is not valid:\n{0}")]
     Config(#[from] ConfigErrors),
+    /// Variables that say how telemetry is exported are not valid.
+    #[error("the environment is not valid:\n{0}")]
+    Environment(#[from] OtelErrors),
     /// It could not be done.
     #[error("{0}")]
     Failed(String),
@@ -53,7 +56,7 @@ impl CliError {
         match self {
             Self::Closed => 0,
             Self::Failed(_) => 1,
-            Self::Config(_) => 2,
+            Self::Config(_) | Self::Environment(_) => 2,
         }
     }
 }

@@ -1,14 +1,23 @@
 //! `hotprefix run`
 
-use super::{CliError, RunArgs, StageName};
+use std::time::Duration;
+
+use super::{CliError, RunArgs, StageName, environment};
+use crate::kafka::Identity;
 use crate::service::Service;
 use crate::stage::{Stages, Stop};
-use crate::telemetry::init_log;
+use crate::telemetry::{Otel, init_log, otel};
+
+/// How long after the first signal the process is gone, whoever does not answer.
+const GONE: Duration = Duration::from_millis(4_900);
 
 /// Runs the service until a signal or an error ends it.
 pub fn run(args: &RunArgs) -> Result<(), CliError> {
     let loaded = args.config.load()?;
-    init_log(&loaded.config.telemetry)?;
+    let config = &loaded.config;
+    let identity = Identity::of_process(config.instance_id.as_deref(), &config.application_id)?;
+    let mut otel = Otel::start(environment(), &identity.name)?;
+    init_log(&config.telemetry, &otel)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -17,7 +26,14 @@ pub fn run(args: &RunArgs) -> Result<(), CliError> {
         Some(StageName::Count) => Stages::Count,
         Some(StageName::Detect) => Stages::Detect,
     };
-    Service::start(loaded.config, &Stop::default())?.run(stages)?;
-    tracing::info!("stopped, everything committed");
-    Ok(())
+    let stop = Stop::default();
+    let result = Service::start(loaded.config, identity, &stop, &otel).and_then(|s| s.run(stages));
+    match &result {
+        Ok(()) => tracing::info!("stopped, everything committed"),
+        // On stderr once, by whoever called; a collector is told here.
+        Err(error) => tracing::error!(target: otel::COLLECTOR_ONLY, "{error}"),
+    }
+    let left = stop.requested_for().map(|since| GONE.saturating_sub(since));
+    otel.shutdown(left.unwrap_or(otel::SHUTDOWN).min(otel::SHUTDOWN));
+    Ok(result?)
 }

@@ -12,10 +12,12 @@ use super::settings::{APPLICATION, INTERNAL_PARTITIONS, PARTITIONS, TOPIC, confi
 use super::summary::Summary;
 use crate::alert::{Alert, DecodeError};
 use crate::config::{self, Config, ConfigErrors};
-use crate::kafka::{ClientSettings, EmbeddedCluster, Fatal, ReadEvent, ReadFrom, TopicReader};
+use crate::kafka::{
+    ClientSettings, EmbeddedCluster, Fatal, Identity, ReadEvent, ReadFrom, TopicReader,
+};
 use crate::service::{Service, ServiceError};
 use crate::stage::Stop;
-use crate::telemetry::{LogError, clock, init_log};
+use crate::telemetry::{LogError, Otel, clock, init_log};
 
 /// How often numbers are told.
 const NUMBERS: Duration = Duration::from_secs(1);
@@ -96,10 +98,12 @@ pub fn run(
         .into_iter()
         .filter(|(name, _)| name.starts_with(&log_only));
     let config = config::load(std::slice::from_ref(&file.path), env, [])?.config;
-    init_log(&config.telemetry)?;
+    let identity = Identity::of_process(config.instance_id.as_deref(), &config.application_id)?;
+    let otel = Otel::off(&identity.name);
+    init_log(&config.telemetry, &otel)?;
 
     let stop = Stop::default();
-    let service = Service::start(config.clone(), &stop)?;
+    let service = Service::start(config.clone(), identity, &stop, &otel)?;
     let started = Event::Started {
         broker: &cluster.address(),
         configuration: &file.path,

@@ -66,6 +66,16 @@ pub(crate) enum TransactionError {
     Fatal(Fatal),
 }
 
+impl TransactionError {
+    /// In one word, and in the broker's words.
+    pub(crate) fn told(&self) -> (&'static str, &str) {
+        match self {
+            Self::Rewind(why) => ("rewind", why),
+            Self::Fatal(fatal) => ("fatal", &fatal.0),
+        }
+    }
+}
+
 impl fmt::Display for TransactionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

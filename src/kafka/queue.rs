@@ -168,6 +168,8 @@ pub(crate) struct Message<'a> {
     pub(crate) payload: Option<&'a [u8]>,
     /// Set when this is an event and no record.
     pub(crate) event: Option<Event>,
+    /// Alive for `'a`: headers are parsed only when somebody asks.
+    raw: NonNull<sys::rd_kafka_message_t>,
 }
 
 /// What a queue tells besides records.
@@ -196,15 +198,42 @@ impl From<RDKafkaErrorCode> for Event {
     }
 }
 
-impl Message<'_> {
+impl<'a> Message<'a> {
+    /// The value of the last header of that name.
+    pub(crate) fn header(&self, name: &CStr) -> Option<&'a [u8]> {
+        let mut headers = ptr::null_mut();
+        let (mut value, mut size) = (ptr::null(), 0);
+        let none = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+        // SAFETY: the message is alive, and one thread reads the batch that it is in (a batch is neither
+        // `Send` nor `Sync`), so that the headers are parsed by one. They and their values belong to
+        // the message; `name` is a C string that is only compared.
+        unsafe {
+            if sys::rd_kafka_message_headers(self.raw.as_ptr(), &raw mut headers) != none {
+                return None;
+            }
+            let found = sys::rd_kafka_header_get_last(
+                headers,
+                name.as_ptr(),
+                &raw mut value,
+                &raw mut size,
+            );
+            if found == none {
+                bytes(value, size)
+            } else {
+                None
+            }
+        }
+    }
+
     /// # Safety
-    /// `message` is alive for as long as the result.
-    unsafe fn view(message: *const sys::rd_kafka_message_t) -> Self {
+    /// `message` is not null, and alive for as long as the result.
+    unsafe fn view(message: *mut sys::rd_kafka_message_t) -> Self {
         let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the caller's promise; `payload` and `key` are null or point to `len` and
         // `key_len` bytes that live as long as the message.
         unsafe {
-            let m = &*message;
+            let alive = NonNull::new_unchecked(message);
+            let m = alive.as_ref();
             let timestamp = sys::rd_kafka_message_timestamp(message, &raw mut kind);
             let event = (m.err != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR)
                 .then(|| RDKafkaErrorCode::from(m.err).into());
@@ -223,6 +252,7 @@ impl Message<'_> {
                     bytes(m.payload, m.len)
                 },
                 event,
+                raw: alive,
             }
         }
     }

@@ -18,6 +18,7 @@ use super::errors::{self, ClientLog};
 use super::group::Group;
 use super::producer::{OutOffset, OutRecord};
 use super::settings::REQUEST_TIMEOUT;
+use crate::telemetry::Span;
 
 /// When a commit has not ended by then its outcome counts as unknown. The broker's own transaction
 /// timeout is shorter, so that by then it has decided.
@@ -45,6 +46,16 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// In one word, and in the broker's words.
+    fn told(&self) -> (&'static str, &str) {
+        match self {
+            Self::Abort(why) => ("abort", why),
+            Self::Replace(why) => ("unknown_outcome", why),
+            Self::Fenced(why) => ("fenced", why),
+            Self::Fatal(why) => ("fatal", why),
+        }
+    }
+
     pub(super) fn of(what: &str, error: &KafkaError) -> Self {
         let text = format!("{what}: {error}");
         match error {
@@ -93,9 +104,13 @@ impl Live {
             self.send(record)?;
         }
         let begun = Instant::now();
-        self.send_offsets(group, &list)?;
-        self.commit()?;
-        Ok(begun.elapsed())
+        let span = Span::commit(offsets.len());
+        let result = self.send_offsets(group, &list).and_then(|()| self.commit());
+        if let Err(trouble) = &result {
+            let (class, why) = trouble.told();
+            span.fail(class, why);
+        }
+        result.map(|()| begun.elapsed())
     }
 
     fn undelivered(&self) -> std::sync::MutexGuard<'_, Option<(String, Code)>> {

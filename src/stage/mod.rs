@@ -30,6 +30,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use crate::config::Config;
 use crate::kafka::{self, ClientSettings, Fatal, Identity, TopicFacts, TopicNames};
+use crate::telemetry::Tracing;
 
 pub use status::Status;
 pub use stop::Stop;
@@ -65,6 +66,19 @@ impl Stages {
     }
 }
 
+/// What a process is to its stages.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Its name.
+    pub identity: Identity,
+    /// What makes spans.
+    pub tracing: Tracing,
+    /// Asks the stages to end.
+    pub stop: Stop,
+    /// Hears where they stand.
+    pub status: Arc<Status>,
+}
+
 /// What both stages share.
 struct Shell {
     config: Config,
@@ -72,15 +86,16 @@ struct Shell {
     identity: Identity,
     names: TopicNames,
     facts: TopicFacts,
+    tracing: Tracing,
     stop: Stop,
     status: Arc<Status>,
     pulses: Pulses,
 }
 
 /// Runs stages until `stop` is requested, then commits what was counted and leaves the groups.
-pub fn run(config: Config, stages: Stages, stop: &Stop, status: &Arc<Status>) -> Result<(), Fatal> {
+pub fn run(config: Config, stages: Stages, around: Surroundings) -> Result<(), Fatal> {
     let facts = kafka::ensure(&config, &ClientSettings::new(&config))?;
-    run_on(facts, config, stages, stop, status)
+    run_on(facts, config, stages, around)
 }
 
 /// [`run`] on topics that are known to exist and to serve.
@@ -88,11 +103,10 @@ pub fn run_on(
     facts: TopicFacts,
     config: Config,
     stages: Stages,
-    stop: &Stop,
-    status: &Arc<Status>,
+    around: Surroundings,
 ) -> Result<(), Fatal> {
     let settings = ClientSettings::new(&config);
-    let identity = Identity::of_process(config.instance_id.as_deref(), &config.application_id)?;
+    let identity = around.identity;
     tracing::info!(
         application = config.application_id,
         instance = identity.name,
@@ -105,8 +119,9 @@ pub fn run_on(
         settings,
         identity,
         facts,
-        stop: stop.clone(),
-        status: Arc::clone(status),
+        tracing: around.tracing,
+        stop: around.stop,
+        status: around.status,
         pulses: Pulses::default(),
     });
     let mut running = Vec::new();

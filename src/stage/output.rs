@@ -7,6 +7,7 @@ use crate::config::OutputFormat;
 use crate::detect::Emission;
 use crate::kafka::TopicNames;
 use crate::kafka::producer::OutRecord;
+use crate::telemetry::otel::TRACEPARENT;
 use crate::time::Timestamp;
 
 /// Bodies hold nothing that differs between replays; headers may.
@@ -23,12 +24,14 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// All records of one emission. State goes to `partition`.
+    /// All records of one emission. State goes to `partition`; the others lead back to the emission's
+    /// span, if it has one.
     pub(super) fn records(
         &self,
         emission: &Emission,
         partition: i32,
         now: Timestamp,
+        traceparent: Option<&[u8]>,
     ) -> Result<Vec<OutRecord>, EncodeError> {
         let mut records = Vec::with_capacity(
             emission.alerts.len() + emission.windows.len() + emission.state.len(),
@@ -38,6 +41,10 @@ impl Output {
         }
         for (window, end) in emission.windows.iter().zip(&emission.window_times) {
             records.push(self.window(window, *end, now)?);
+        }
+        for record in &mut records {
+            let header = traceparent.map(|value| (TRACEPARENT, value.to_vec()));
+            record.headers.extend(header);
         }
         records.extend(emission.state.iter().map(|change| OutRecord {
             topic: Arc::clone(&self.names.state),

@@ -4,6 +4,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::time::{Timestamp, millis};
 
+/// Now, for what is told to others in finer steps.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the shell's clock; everything else gets time as an argument"
+)]
+pub fn system() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Now, UTC. A clock before 1970 or beyond the range reads as its nearer end.
 #[allow(
     clippy::disallowed_methods,

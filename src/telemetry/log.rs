@@ -1,12 +1,13 @@
-//! Log lines on stderr: stdout belongs to results.
+//! Log lines on stderr, and to a collector where one is named: stdout belongs to results.
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
+use super::otel::{COLLECTOR_ONLY, Otel, is_ours};
 use crate::config::TelemetryConfig;
 
 /// Why there is no log.
@@ -14,7 +15,7 @@ use crate::config::TelemetryConfig;
 pub enum LogError {
     /// The filter is not one.
     #[error(
-        "telemetry.log_filter `{filter}`: {reason}; valid is e.g. `info` or `info,hotprefix=debug`"
+        "telemetry.log.filter `{filter}`: {reason}; valid is e.g. `info` or `info,hotprefix=debug`"
     )]
     Filter {
         /// As configured.
@@ -27,8 +28,9 @@ pub enum LogError {
     Taken(String),
 }
 
-/// Sends `tracing` events to stderr, as text or as one JSON object per line. Once per process.
-pub fn init(config: &TelemetryConfig) -> Result<(), LogError> {
+/// Sends `tracing` events to stderr, as text or as one JSON object per line, and to where `otel` says.
+/// Once per process.
+pub fn init(config: &TelemetryConfig, otel: &Otel) -> Result<(), LogError> {
     let filter: Targets = config.log_filter.parse().map_err(|e| LogError::Filter {
         filter: config.log_filter.clone(),
         reason: format!("{e}"),
@@ -42,7 +44,11 @@ pub fn init(config: &TelemetryConfig) -> Result<(), LogError> {
         lines.boxed()
     };
     Registry::default()
-        .with(lines.with_filter(filter))
+        .with(lines.with_filter(filter.clone().with_target(COLLECTOR_ONLY, LevelFilter::OFF)))
+        .with(otel.log_layer().map(|layer| {
+            let others = FilterFn::new(|event| !is_ours(event.target()));
+            layer.with_filter(filter.and(others))
+        }))
         .try_init()
         .map_err(|e| LogError::Taken(e.to_string()))
 }

@@ -1,7 +1,7 @@
 //! What people and machines see of a running process: log, metrics, health.
 //!
 //! In: the settings, and a [`Watch`]: a function that says where the stages stand. Out: log lines on
-//! stderr, and `/metrics`, `/livez` and `/readyz` over HTTP. Nothing here decides anything about
+//! stderr, `/metrics`, `/livez` and `/readyz` over HTTP, and what a collector is sent. Nothing here decides anything about
 //! records; a scrape reads one [`Snapshot`], so that its numbers belong together. On failure to listen
 //! the process does not start; a scrape that fails costs a scrape.
 
@@ -10,10 +10,12 @@ mod health;
 mod http;
 mod log;
 pub mod metrics;
+pub mod otel;
 mod snapshot;
 
 pub use health::{Readiness, readiness};
 pub use http::{HttpError, Server, serve};
 pub use log::{LogError, init as init_log};
 pub use metrics::{Metrics, MetricsError, Recorder};
+pub use otel::{Otel, OtelErrors, Span, Tracing};
 pub use snapshot::{CountStatus, DetectStatus, Snapshot, SourceStatus, Watch, Work};

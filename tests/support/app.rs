@@ -23,6 +23,7 @@ pub(crate) struct App<'c> {
     pub(crate) id: String,
     dir: PathBuf,
     config: Value,
+    env: Vec<(String, String)>,
 }
 
 impl<'c> App<'c> {
@@ -46,6 +47,7 @@ impl<'c> App<'c> {
             id: id.to_owned(),
             dir: tools::scratch(id),
             config,
+            env: Vec::new(),
         }
     }
 
@@ -59,6 +61,12 @@ impl<'c> App<'c> {
             *table = Value::Object(Map::new());
         }
         table[key] = value.into();
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.push((name.to_owned(), value.into()));
         self
     }
 
@@ -96,7 +104,7 @@ impl<'c> App<'c> {
         };
         let file = file.to_str().expect("the target folder's path is UTF-8");
         Instance {
-            process: Process::start(BINARY, ["run", "--config", file], &log),
+            process: Process::start_with(BINARY, ["run", "--config", file], &self.env, &log),
             listen,
         }
     }

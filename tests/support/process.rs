@@ -27,11 +27,22 @@ impl Process {
         args: impl IntoIterator<Item = &'a str>,
         log: &Path,
     ) -> Self {
+        Self::start_with(program, args, &[], log)
+    }
+
+    /// The same with variables besides those of this process.
+    pub(crate) fn start_with<'a>(
+        program: &str,
+        args: impl IntoIterator<Item = &'a str>,
+        env: &[(String, String)],
+        log: &Path,
+    ) -> Self {
         let out = File::create(log).expect("a log file can be created in the scratch folder");
         let err = out.try_clone().expect("a file handle can be duplicated");
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", program])
             .args(args)
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
@@ -46,6 +57,11 @@ impl Process {
             child,
             log: log.to_owned(),
         }
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal.

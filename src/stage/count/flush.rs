@@ -16,6 +16,7 @@ use crate::partial::{Fates, SourceId};
 use crate::stage::pulse::Pulse;
 use crate::stage::status::Stage;
 use crate::stage::{Shell, dead_letter};
+use crate::telemetry::otel::{Flushed, TRACEPARENT};
 
 /// Records in a flush from which on they speak for their topic.
 const FORMAT_SAMPLE: u64 = 50;
@@ -114,7 +115,12 @@ impl Flusher {
     }
 
     fn flush(&mut self, Job { parts, begun }: Job) -> Outcome {
-        let encoded: Vec<_> = parts.into_iter().map(|p| self.encode(p)).collect();
+        let names = &self.shell.names;
+        let span = self.shell.tracing.flush(&names.partials, begun.elapsed());
+        let _inside = span.enter(&self.shell.settings.group("count"));
+        let traceparent = span.traceparent();
+        let encode = |part| self.encode(part, traceparent.as_deref());
+        let encoded: Vec<_> = parts.into_iter().map(encode).collect();
         let pass = self.group.fence().transaction();
         // What was revoked since is somebody else's to count.
         let live: Vec<_> = encoded
@@ -130,6 +136,11 @@ impl Flusher {
             .producer
             .transact(&self.group, &pass, &records, &offsets);
         drop(pass);
+        span.flushed(|| facts_of(&live));
+        if let Err(error) = &result {
+            let (class, why) = error.told();
+            span.fail(class, why);
+        }
         let recorder = self.shell.status.recorder();
         recorder.flush(begun.elapsed());
         if let Ok(commit) = &result {
@@ -154,7 +165,7 @@ impl Flusher {
         }
     }
 
-    fn encode(&self, part: Part) -> Encoded {
+    fn encode(&self, part: Part, traceparent: Option<&[u8]>) -> Encoded {
         let facts = &self.shell.facts;
         let mut flush = part.flush;
         let source = flush.source.clone();
@@ -186,12 +197,18 @@ impl Flusher {
         };
         let encoded = flush.encode(facts.partials_partitions, part.topic_partitions);
         told.rules = encoded.rules;
-        records.extend(encoded.records.into_iter().map(|p| OutRecord {
-            topic: Arc::clone(&self.shell.names.partials),
-            partition: Some(p.partition),
-            key: Some(p.key),
-            payload: Some(p.payload),
-            ..OutRecord::default()
+        records.extend(encoded.records.into_iter().map(|p| {
+            OutRecord {
+                topic: Arc::clone(&self.shell.names.partials),
+                partition: Some(p.partition),
+                key: Some(p.key),
+                payload: Some(p.payload),
+                headers: traceparent
+                    .map(|value| (TRACEPARENT, value.to_vec()))
+                    .into_iter()
+                    .collect(),
+                ..OutRecord::default()
+            }
         }));
         Encoded {
             offset,
@@ -233,5 +250,18 @@ impl Flusher {
         if committed {
             self.shell.status.no_trouble(Stage::Count);
         }
+    }
+}
+
+/// What a span says of a flush.
+fn facts_of(live: &[Encoded]) -> Flushed {
+    let records = || live.iter().flat_map(|p| &p.records);
+    Flushed {
+        sources: live.len(),
+        records: live.iter().map(|p| p.told.fates.records()).sum(),
+        messages: records().count(),
+        bytes: records()
+            .map(|r| r.payload.as_ref().map_or(0, Vec::len))
+            .sum(),
     }
 }

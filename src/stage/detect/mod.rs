@@ -6,6 +6,7 @@
 //! committed; with nothing to tell the position is committed every [`PROGRESS_EVERY`].
 //! On failure that no rewind mends the stage returns.
 
+mod behind;
 mod restore;
 mod slot;
 mod tell;

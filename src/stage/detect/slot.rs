@@ -1,19 +1,24 @@
 //! One assigned partials partition and where its task stands.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::behind::Behind;
 use super::restore::{Question, gone};
 use crate::detect::DetectTask;
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::{Assigned, Group};
 use crate::kafka::queue::{Buffer, Event, PartitionQueue};
 use crate::kafka::{Fatal, RequestError};
-use crate::partial::{self, SourceId};
+use crate::partial::{self, Partial, SourceId};
+use crate::telemetry::otel::context_of;
 use crate::time::Timestamp;
 
 /// How long a refused start is tried again before the fetcher is started anew.
 const SEEK_PATIENCE: Duration = Duration::from_secs(2);
+/// [`crate::telemetry::otel::TRACEPARENT`], for librdkafka.
+const TRACEPARENT: &CStr = c"traceparent";
 /// Between two tries.
 const SEEK_PAUSE: Duration = Duration::from_millis(20);
 
@@ -35,6 +40,8 @@ pub(super) struct Detecting {
     pub(super) position: i64,
     /// Set while the queue must not be read: since when and when next a seek is tried.
     pub(super) seek: Option<(Instant, Instant)>,
+    /// Sampled flushes behind the open windows.
+    pub(super) behind: Behind,
     /// When its position was last committed.
     pub(super) committed: Instant,
     pub(super) lag: Option<u64>,
@@ -69,6 +76,7 @@ impl Slot {
             task,
             position: offset,
             seek: Some((now, now)),
+            behind: Behind::default(),
             committed: now,
             lag: None,
         });
@@ -100,10 +108,11 @@ impl Slot {
         }
     }
 
-    /// Applies what is there; how many records that was.
+    /// Applies what is there; how many records that was. With `traced`, headers are looked at.
     pub(super) fn read(
         &mut self,
         buffer: &mut Buffer,
+        traced: bool,
         wall: Timestamp,
         now: Instant,
     ) -> Result<usize, RequestError> {
@@ -141,6 +150,12 @@ impl Slot {
                 .ok_or_else(|| "no value".to_owned())
                 .and_then(|p| partial::decode(p).map_err(|e| e.to_string()))
                 .map_err(|e| Fatal(format!("{source}: record at offset {offset}: {e}")))?;
+            if traced && let Partial::Delta(delta) = &partial {
+                let flush = message.header(TRACEPARENT).and_then(context_of);
+                if let Some(flush) = flush {
+                    detecting.behind.add(&delta.rule, delta.window.end, flush);
+                }
+            }
             detecting.task.apply(offset, partial, wall);
             detecting.position = offset + 1;
             records += 1;

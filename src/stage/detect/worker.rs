@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, select};
 
@@ -20,7 +20,8 @@ use crate::stage::Shell;
 use crate::stage::count::{pause, prepare};
 use crate::stage::output::Output;
 use crate::stage::status::Stage;
-use crate::telemetry::clock;
+use crate::telemetry::otel::Finalised;
+use crate::telemetry::{Span, clock};
 
 /// Records per call. A delta may be half a megabyte, so that few are enough.
 const BATCH: usize = 256;
@@ -210,9 +211,10 @@ impl<'s> Worker<'s> {
         let Some(slot) = self.slots.get_mut(at).filter(|_| !self.frozen) else {
             return Ok(false);
         };
-        let read = slot
-            .seek(self.group, now)
-            .and_then(|()| slot.read(&mut self.buffer, wall, now));
+        let read = slot.seek(self.group, now).and_then(|()| {
+            let traced = self.shell.tracing.propagates();
+            slot.read(&mut self.buffer, traced, wall, now)
+        });
         match read {
             Ok(records) => Ok(records > 0),
             Err(RequestError::Retry(why)) => {
@@ -225,6 +227,7 @@ impl<'s> Worker<'s> {
 
     /// Writes what is due. Whether there may be more.
     fn emit(&mut self, at: usize) -> Result<bool, Fatal> {
+        let started = clock::system();
         let Some(task) = self.task(at) else {
             return Ok(false);
         };
@@ -232,7 +235,7 @@ impl<'s> Worker<'s> {
         match task.emission() {
             Some(emission) => {
                 self.shell.status.recorder().finalise(begun.elapsed());
-                self.commit(at, emission).map(|()| true)
+                self.commit(at, emission, started).map(|()| true)
             }
             None => Ok(false),
         }
@@ -241,8 +244,10 @@ impl<'s> Worker<'s> {
     /// Writes what is overdue, or at least how far it is.
     fn look(&mut self, at: usize) -> Result<(), Fatal> {
         let wall = clock::now();
+        let mut begun = clock::system();
         while let Some(emission) = self.task(at).and_then(|t| t.overdue(wall)) {
-            self.commit(at, emission)?;
+            self.commit(at, emission, begun)?;
+            begun = clock::system();
         }
         let slow = self.slots.get(at).and_then(|s| s.detecting.as_ref());
         if slow.is_some_and(|d| d.committed.elapsed() >= PROGRESS_EVERY) {
@@ -253,7 +258,7 @@ impl<'s> Worker<'s> {
 
     fn progress(&mut self, at: usize) -> Result<(), Fatal> {
         match self.task(at).and_then(crate::detect::DetectTask::progress) {
-            Some(emission) => self.commit(at, emission),
+            Some(emission) => self.commit(at, emission, clock::system()),
             None => Ok(()),
         }
     }
@@ -263,14 +268,17 @@ impl<'s> Worker<'s> {
         Some(&mut detecting.task)
     }
 
-    /// Commits an emission, or begins its task anew.
-    fn commit(&mut self, at: usize, emission: Emission) -> Result<(), Fatal> {
-        let outcome = self.transact(at, &emission)?;
+    /// Commits an emission whose making began at `begun`, or begins its task anew.
+    fn commit(&mut self, at: usize, emission: Emission, begun: SystemTime) -> Result<(), Fatal> {
+        let span = self.span(at, &emission, begun);
+        let outcome = self.transact(at, &emission, &span)?;
+        drop(span);
         let Some(slot) = self.slots.get_mut(at) else {
             return Ok(());
         };
         if let (Committed::Yes, Some(detecting)) = (outcome, &mut slot.detecting) {
             detecting.committed = Instant::now();
+            detecting.behind.forget(&emission);
             detecting.task.committed(emission);
             return Ok(());
         }
@@ -283,7 +291,39 @@ impl<'s> Worker<'s> {
         Ok(())
     }
 
-    fn transact(&mut self, at: usize, emission: &Emission) -> Result<Committed, Fatal> {
+    /// The span of an emission; empty without windows.
+    fn span(&self, at: usize, emission: &Emission, begun: SystemTime) -> Span {
+        let slot = self.slots.get(at);
+        let Some((slot, detecting)) = slot.and_then(|s| Some((s, s.detecting.as_ref()?))) else {
+            return Span::default();
+        };
+        if emission.windows.is_empty() {
+            return Span::default();
+        }
+        let what = || Finalised {
+            topic: Arc::clone(&slot.source.topic),
+            partition: slot.source.partition,
+            windows: emission.windows.len(),
+            ends: emission
+                .window_times
+                .iter()
+                .min()
+                .zip(emission.window_times.iter().max())
+                .map(|(first, last)| (first.to_string(), last.to_string())),
+            leaves: emission.windows.iter().map(|w| w.leaves).sum(),
+            alerts: emission.alerts.len(),
+            links: detecting.behind.links(emission),
+        };
+        let tracing = &self.shell.tracing;
+        tracing.finalise(what, begun, clock::system())
+    }
+
+    fn transact(
+        &mut self,
+        at: usize,
+        emission: &Emission,
+        span: &Span,
+    ) -> Result<Committed, Fatal> {
         let begun = Instant::now();
         let Some(slot) = self.slots.get(at) else {
             return Ok(Committed::No);
@@ -291,7 +331,12 @@ impl<'s> Worker<'s> {
         let source = slot.source.clone();
         let records = self
             .output
-            .records(emission, source.partition, clock::now())
+            .records(
+                emission,
+                source.partition,
+                clock::now(),
+                span.traceparent().as_deref(),
+            )
             .map_err(|e| Fatal(format!("{source}: {e}: a bug")))?;
         let offset = OutOffset {
             partition: source,
@@ -303,11 +348,16 @@ impl<'s> Worker<'s> {
             .iter()
             .map(|r| r.payload.as_ref().map_or(0, Vec::len))
             .sum();
+        let _inside = span.enter(&self.shell.settings.group("detect"));
         let pass = self.group.fence().transaction();
         let result = self
             .producer
             .transact(self.group, &pass, &[&records], &[offset]);
         drop(pass);
+        if let Err(error) = &result {
+            let (class, why) = error.told();
+            span.fail(class, why);
+        }
         self.shell.status.recorder().emission(begun.elapsed());
         match result {
             Ok(commit) => {
