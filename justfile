@@ -60,6 +60,10 @@ goflow2:
 endurance:
     cargo test --locked --test endurance
 
+# What a release publishes, made and looked at: docs/releasing.md.
+release:
+    tests/release/run.sh
+
 # All of it, as a merge needs it.
 ci:
     .ci/run
