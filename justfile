@@ -12,6 +12,14 @@ fmt:
 spelling:
     typos
 
+# Shell scripts.
+shell:
+    shellcheck $(git grep --untracked -lE '^#(!/usr/bin/env bash|!/bin/(ba)?sh| shellcheck shell=)' -- ':!*.md')
+
+# YAML files.
+yaml:
+    yamllint --strict $(git ls-files --cached --others --exclude-standard '*.yaml' '*.yml' .yamllint)
+
 # Licences, sources and second versions of dependencies.
 deny:
     cargo deny --locked check bans licenses sources
@@ -63,6 +71,10 @@ otel:
 # The broker tests at full size.
 endurance:
     cargo test --locked --test endurance
+
+# What a release publishes, made and looked at: docs/releasing.md.
+release:
+    tests/release/run.sh
 
 # All of it, as a merge needs it.
 ci:
