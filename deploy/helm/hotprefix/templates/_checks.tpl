@@ -5,6 +5,11 @@
 {{- if and (not $v.kafka.bootstrapServers) (not $v.strimzi.cluster) -}}
 {{- fail "kafka.bootstrapServers is missing: give the brokers to begin with, such as kafka-bootstrap.kafka.svc:9092, or name a Strimzi cluster in strimzi.cluster" -}}
 {{- end -}}
+{{- range splitList "," $v.kafka.bootstrapServers -}}
+{{- if and . (not (regexMatch "^(\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$" (trim .))) -}}
+{{- fail (printf "kafka.bootstrapServers: %q is not HOST:PORT, such as kafka-bootstrap.kafka.svc:9092" .) -}}
+{{- end -}}
+{{- end -}}
 {{- if hasKey $kafka "bootstrap.servers" -}}
 {{- fail "config.kafka[\"bootstrap.servers\"] is set: give the brokers in kafka.bootstrapServers, which KEDA and the network policy need too" -}}
 {{- end -}}
@@ -20,6 +25,10 @@
 {{- if hasKey $v.config "membership" -}}
 {{- fail "config.membership is set: set staticMembership.enabled" -}}
 {{- end -}}
+{{- if not (regexMatch "^[a-zA-Z0-9._-]{1,100}$" $v.config.application_id) -}}
+{{- fail (printf "config.application_id is %q; valid is 1 to 100 of a-z A-Z 0-9 . _ -" $v.config.application_id) -}}
+{{- end -}}
+{{- include "hotprefix.checks.pods" . -}}
 {{- include "hotprefix.checks.rules" . -}}
 {{- include "hotprefix.checks.secrets" . -}}
 {{- include "hotprefix.checks.strimzi" . -}}
@@ -70,6 +79,9 @@
 {{- fail "kafka.tls has Secrets and is not enabled: set kafka.tls.enabled" -}}
 {{- end -}}
 {{- range $name, $value := $kafka -}}
+{{- if has $name (include "hotprefix.ownedProperties" $ | fromYamlArray) -}}
+{{- fail (printf "config.kafka[%q] is set, which hotprefix decides itself and refuses: `hotprefix check` gives the reason" $name) -}}
+{{- end -}}
 {{- if and (regexMatch "(password|secret|\\.pem)$" $name) (not (kindIs "map" $value)) -}}
 {{- fail (printf "config.kafka[%q] would put a secret into a ConfigMap: name a Secret in kafka.sasl or kafka.secretProperties" $name) -}}
 {{- end -}}
@@ -119,4 +131,59 @@
 {{- if and (eq $scale.by "hpa") (not (dig "requests" "cpu" "" $w.values.resources)) -}}
 {{- fail (printf "%sresources.requests.cpu is missing: the HPA's target is a share of it" $where) -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "hotprefix.checks.pods" -}}
+{{- $v := .Values -}}
+{{- range $v.extraVolumeMounts -}}
+{{- if regexMatch "^/etc/hotprefix(/|$)" .mountPath -}}
+{{- fail (printf "extraVolumeMounts: %s is below /etc/hotprefix, which is the chart's and read-only; mount it elsewhere, or use files" .mountPath) -}}
+{{- end -}}
+{{- end -}}
+{{- range concat $v.extraEnv ($v.count.extraEnv | default list) ($v.detect.extraEnv | default list) -}}
+{{- if has .name (list "POD_NAME" "HOTPREFIX__INSTANCE_ID" "HOTPREFIX__HTTP__LISTEN") -}}
+{{- fail (printf "extraEnv: %s is set by the chart: two pods with one instance id fence each other, and probes need to know the port" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq $v.kind "StatefulSet") (eq ($v.updateStrategy.type | default "") "Recreate") -}}
+{{- fail "updateStrategy.type is Recreate, which a StatefulSet has not; valid is RollingUpdate or OnDelete" -}}
+{{- end -}}
+{{- if and (eq $v.kind "Deployment") (eq ($v.updateStrategy.type | default "") "OnDelete") -}}
+{{- fail "updateStrategy.type is OnDelete, which a Deployment has not; valid is RollingUpdate or Recreate" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Properties of librdkafka that the configuration may not set: src/config/kafka/owned.rs, compared by a test. */}}
+{{- define "hotprefix.ownedProperties" -}}
+- group.id
+- group.instance.id
+- group.protocol.type
+- partition.assignment.strategy
+- max.poll.interval.ms
+- enable.auto.commit
+- auto.commit.enable
+- auto.commit.interval.ms
+- enable.auto.offset.store
+- offset.store.method
+- offset.store.path
+- offset.store.sync.interval.ms
+- auto.offset.reset
+- isolation.level
+- enable.partition.eof
+- allow.auto.create.topics
+- topic.metadata.refresh.interval.ms
+- fetch.queue.backoff.ms
+- transactional.id
+- transaction.timeout.ms
+- message.timeout.ms
+- delivery.timeout.ms
+- enable.idempotence
+- enable.gapless.guarantee
+- acks
+- request.required.acks
+- message.max.bytes
+- partitioner
+- queuing.strategy
+- log.queue
+- delivery.report.only.error
 {{- end -}}

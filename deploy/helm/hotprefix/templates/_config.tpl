@@ -37,12 +37,12 @@
 {{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 -}}
 {{- $sum := 0 -}}
 {{- $text := toString . -}}
-{{- if not (regexMatch "^(\\d+ ?(ms|s|m|h|d))+$" $text) -}}
+{{- if not (regexMatch "^(\\d+(\\.\\d+)? ?(ms|s|m|h|d) ?)+$" $text) -}}
 {{- fail (printf "strimzi.topics: %q is no duration such as 60s, 5m or 1h30m" $text) -}}
 {{- end -}}
-{{- range regexFindAll "\\d+ ?(ms|s|m|h|d)" $text -1 -}}
-{{- $number := regexFind "\\d+" . | int64 -}}
-{{- $sum = add $sum (mul $number (get $units (regexFind "[a-z]+" .))) -}}
+{{- range regexFindAll "[\\d.]+ ?(ms|s|m|h|d)" $text -1 -}}
+{{- $number := regexFind "[\\d.]+" . | float64 -}}
+{{- $sum = add $sum (mulf $number (get $units (regexFind "[a-z]+" .)) | ceil | int64) -}}
 {{- end -}}
 {{- $sum -}}
 {{- end -}}
