@@ -126,8 +126,8 @@ def offline_schemas(kinds, folder):
     """Kubernetes' schemas of these kinds as kubeconform wants them, each with no more definitions than it uses, since
     it compiles them all; returns its -schema-location."""
     source = Path(kubernetes_validate.__file__).parent / f"kubernetes-json-schema/v{KUBERNETES}-local-strict"
-    reference = re.compile(r'"(?:/api/)?(?:_definitions\.json)?#/definitions/([^"]+)"')
-    definitions = json.loads((source / "_definitions.json").read_text())["definitions"]
+    reference = re.compile(r'"(?:/api/)?(?:_definitions\.json)?#/\$defs/([^"]+)"')
+    definitions = json.loads((source / "_definitions.json").read_text())["$defs"]
     texts = {name: json.dumps(definition) for name, definition in definitions.items()}
     for path in source.glob("*.json"):
         if path.stem.split("-")[0] not in {kind.lower() for kind in kinds}:
@@ -138,8 +138,8 @@ def offline_schemas(kinds, folder):
         while new:
             found |= new
             new = {name for used in new for name in reference.findall(texts[used])} - found
-        schema["definitions"] = {name: definitions[name] for name in found}
-        (folder / path.name).write_text(reference.sub(r'"#/definitions/\1"', json.dumps(schema)))
+        schema["$defs"] = {name: definitions[name] for name in found}
+        (folder / path.name).write_text(reference.sub(r'"#/$defs/\1"', json.dumps(schema)))
     return f"{folder}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
 
 
