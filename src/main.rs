@@ -14,6 +14,8 @@ fn main() -> ExitCode {
         Command::Tail(args) => cli::tail(&args),
         Command::Replay(args) => cli::replay(&args),
         Command::Reset(args) => cli::reset(&args),
+        Command::Completions(args) => cli::completions(args),
+        Command::Man(args) => cli::man(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

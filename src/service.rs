@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry_sdk::Resource;
 use tokio::runtime::Runtime;
 
 use crate::config::Config;
@@ -58,14 +59,16 @@ impl Service {
             .enable_all()
             .build()
             .map_err(ServiceError::Runtime)?;
-        let status = Arc::new(Status::default());
+        let resource = Resource::builder().with_service_name("hotprefix").build();
+        let metrics = Metrics::new(resource, |builder| builder)?;
+        let status = Arc::new(Status::new(metrics.recorder()));
+        let watched = Arc::clone(&status);
+        let watch: Watch = Arc::new(move || watched.snapshot());
+        metrics.observe(&watch);
         let server = match config.http.listen {
             None => None,
             Some(address) => {
-                let metrics = Arc::new(Metrics::new()?);
-                let watched = Arc::clone(&status);
-                let watch: Watch = Arc::new(move || watched.snapshot());
-                let server = runtime.block_on(serve(address, metrics, watch))?;
+                let server = runtime.block_on(serve(address, Arc::new(metrics), watch))?;
                 tracing::info!(address = %server.address, "health and metrics");
                 Some(server)
             }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::demo::MIN_RATE;
 
@@ -118,6 +119,19 @@ flows may be counted a second time. Refused while an instance runs.
 Example:
   hotprefix reset -c hotprefix.yaml --yes")]
     Reset(ResetArgs),
+    /// Print what completes commands and options in a shell
+    #[command(after_help = "\
+Examples:
+  hotprefix completions bash > /etc/bash_completion.d/hotprefix
+  hotprefix completions zsh > ~/.zfunc/_hotprefix          # ~/.zfunc in fpath
+  hotprefix completions fish > ~/.config/fish/completions/hotprefix.fish")]
+    Completions(CompletionsArgs),
+    /// Print the man page, or write those of all commands
+    #[command(after_help = "\
+Examples:
+  hotprefix man | man -l -
+  hotprefix man --out /usr/local/share/man/man1")]
+    Man(ManArgs),
 }
 
 /// Where the configuration comes from.
@@ -245,6 +259,22 @@ pub struct ResetArgs {
     /// Do it; without this, only say what would be deleted
     #[arg(long)]
     pub yes: bool,
+}
+
+/// `hotprefix completions`
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// `hotprefix man`
+#[derive(Clone, Debug, Args)]
+pub struct ManArgs {
+    /// Write hotprefix.1 and one page for each command into this folder, which is made if missing
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -31,7 +31,8 @@ pub struct FileConfig {
     /// Names topics, consumer groups and transactional ids: 1 to 100 of `a-z A-Z 0-9 . _ -`.
     /// Every process of one application has the same.
     pub application_id: String,
-    /// Names this process among those of one application. Unset: the host name and a lock-file slot.
+    /// Names this process among those of one application. Unset: the variable `POD_NAME`, else the host name
+    /// and a lock-file slot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<String>,
     /// What is consumed.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::kafka::ErrorLog;
-use crate::telemetry::{CountStatus, DetectStatus, Snapshot};
+use crate::telemetry::{CountStatus, DetectStatus, Recorder, Snapshot};
 
 /// Written by the stages, read by whoever asks. Locks are held for a copy only.
 #[derive(Debug, Default)]
@@ -12,6 +12,7 @@ pub struct Status {
     detect: Mutex<Option<DetectStatus>>,
     trouble: Mutex<[Option<String>; 2]>,
     errors: Arc<ErrorLog>,
+    recorder: Recorder,
 }
 
 /// Whose trouble.
@@ -27,6 +28,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Status {
+    /// Of stages that record into `recorder`.
+    pub fn new(recorder: Recorder) -> Self {
+        Self {
+            recorder,
+            ..Self::default()
+        }
+    }
+
     /// All of it, at one moment.
     pub fn snapshot(&self) -> Snapshot {
         let trouble = lock(&self.trouble).iter().flatten().next().cloned();
@@ -41,6 +50,11 @@ impl Status {
     /// Where clients leave their complaints.
     pub(super) const fn errors(&self) -> &Arc<ErrorLog> {
         &self.errors
+    }
+
+    /// Where durations go.
+    pub(super) const fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// Changes what is known of count.

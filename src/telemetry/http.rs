@@ -49,7 +49,7 @@ struct Shared {
     metrics: Arc<Metrics>,
 }
 
-/// Listens on `address` and answers from what `watch` says.
+/// Listens on `address` and answers from `metrics` and from what `watch` says.
 pub async fn serve(
     address: SocketAddr,
     metrics: Arc<Metrics>,
@@ -72,7 +72,7 @@ pub async fn serve(
 }
 
 async fn scrape(State(shared): State<Shared>) -> Response {
-    match shared.metrics.render((shared.watch)()) {
+    match shared.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
@@ -92,8 +92,15 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::sync::Mutex;
 
+    use opentelemetry_sdk::Resource;
+
     use super::*;
     use crate::telemetry::{CountStatus, Snapshot};
+
+    fn metrics() -> Arc<Metrics> {
+        let resource = Resource::builder_empty().build();
+        Arc::new(Metrics::new(resource, |builder| builder).unwrap())
+    }
 
     fn fetch(address: SocketAddr, path: &str) -> String {
         let mut stream = std::net::TcpStream::connect(address).unwrap();
@@ -111,7 +118,8 @@ mod tests {
         let watch: Watch = Arc::new(move || watched.lock().unwrap().clone());
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let any = "127.0.0.1:0".parse().unwrap();
-        let metrics = Arc::new(Metrics::new().unwrap());
+        let metrics = metrics();
+        metrics.observe(&watch);
         let server = runtime.block_on(serve(any, metrics, watch)).unwrap();
 
         let answer = fetch(server.address, "/readyz");
@@ -136,8 +144,7 @@ mod tests {
         runtime.block_on(async {
             let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = taken.local_addr().unwrap();
-            let metrics = Arc::new(Metrics::new().unwrap());
-            let refused = serve(address, metrics, Arc::new(Snapshot::default)).await;
+            let refused = serve(address, metrics(), Arc::new(Snapshot::default)).await;
             let message = refused.unwrap_err().to_string();
             assert!(
                 message.starts_with(&format!("http.listen {address}: ")),

@@ -9,11 +9,11 @@ pub mod clock;
 mod health;
 mod http;
 mod log;
-mod metrics;
+pub mod metrics;
 mod snapshot;
 
 pub use health::{Readiness, readiness};
 pub use http::{HttpError, Server, serve};
 pub use log::{LogError, init as init_log};
-pub use metrics::{Metrics, MetricsError};
+pub use metrics::{Metrics, MetricsError, Recorder};
 pub use snapshot::{CountStatus, DetectStatus, Snapshot, SourceStatus, Watch, Work};

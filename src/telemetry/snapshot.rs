@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::net::Addr;
 use crate::partial::{Fates, SourceId};
@@ -92,8 +91,6 @@ pub struct Work {
     pub committed: u64,
     /// Aborted, to be done again.
     pub aborted: u64,
-    /// Time from begin to commit or abort, summed.
-    pub busy: Duration,
     /// Bytes written, before compression.
     pub bytes: u64,
 }

@@ -4,6 +4,8 @@ mod cli;
 mod compat;
 mod config;
 mod layers;
+mod links;
+mod pages;
 mod rules_doc;
 mod schemas;
 mod topics;

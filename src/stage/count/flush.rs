@@ -192,8 +192,8 @@ impl Flusher {
             .flat_map(|p| &p.records)
             .map(|r| r.payload.as_ref().map_or(0, Vec::len))
             .sum();
+        self.shell.status.recorder().flush(busy);
         self.shell.status.count(|count| {
-            count.flushes.busy += busy;
             if !committed {
                 count.flushes.aborted += 1;
                 return;

@@ -320,8 +320,8 @@ impl<'s> Worker<'s> {
     }
 
     fn count(&self, emission: &Emission, busy: Duration, bytes: usize, committed: bool) {
+        self.shell.status.recorder().emission(busy);
         self.shell.status.detect(|detect| {
-            detect.emissions.busy += busy;
             if !committed {
                 detect.emissions.aborted += 1;
                 return;

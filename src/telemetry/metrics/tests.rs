@@ -1,9 +1,21 @@
 //! What a scrape shows.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::{
+    self, AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics, SumDataPoint,
+};
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
+
+use super::input::EXCLUSIVE_FATES;
 use super::*;
 use crate::net::Addr;
+use crate::partial::SourceId;
+use crate::telemetry::{CountStatus, DetectStatus, SourceStatus, Work};
 use crate::time::Timestamp;
 
 fn source(partition: i32) -> SourceId {
@@ -28,8 +40,15 @@ fn status(selected: u64) -> SourceStatus {
     }
 }
 
+fn watched(watch: impl Fn() -> Snapshot + Send + Sync + 'static) -> Metrics {
+    let metrics = Metrics::new(Resource::builder_empty().build(), |builder| builder).unwrap();
+    let watch: Watch = Arc::new(watch);
+    metrics.observe(&watch);
+    metrics
+}
+
 fn render(snapshot: Snapshot) -> String {
-    Metrics::new().unwrap().render(snapshot).unwrap()
+    watched(move || snapshot.clone()).render().unwrap()
 }
 
 fn assert_lines(text: &str, lines: &[&str]) {
@@ -47,7 +66,6 @@ fn count_stage_is_shown_by_partition() {
             flushes: Work {
                 committed: 3,
                 aborted: 1,
-                busy: Duration::from_millis(250),
                 bytes: 99,
             },
             leaves: 12,
@@ -68,7 +86,6 @@ fn count_stage_is_shown_by_partition() {
             r#"hotprefix_input_idle{partition="0",topic="flows"} 0"#,
             r#"hotprefix_flushes_total{outcome="committed"} 3"#,
             r#"hotprefix_flushes_total{outcome="aborted"} 1"#,
-            "hotprefix_flush_seconds_total 0.25",
             "hotprefix_flush_bytes_total 99",
             "hotprefix_count_leaves 12",
             r#"hotprefix_unknown_sampling_flows_total{exporter="192.0.2.1"} 4"#,
@@ -120,17 +137,19 @@ fn detect_stage_is_shown_with_missing_sources() {
 
 #[test]
 fn a_scrape_forgets_what_is_gone() {
-    let metrics = Metrics::new().unwrap();
-    let detect = |missing| Snapshot {
+    let missing = Arc::new(Mutex::new(vec![source(2)]));
+    let seen = Arc::clone(&missing);
+    let metrics = watched(move || Snapshot {
         detect: Some(DetectStatus {
-            missing,
+            missing: seen.lock().unwrap().clone(),
             ..DetectStatus::default()
         }),
         ..Snapshot::default()
-    };
-    let text = metrics.render(detect(vec![source(2)])).unwrap();
+    });
+    let text = metrics.render().unwrap();
     assert!(text.contains("hotprefix_missing_source{"), "{text}");
-    let text = metrics.render(detect(Vec::new())).unwrap();
+    missing.lock().unwrap().clear();
+    let text = metrics.render().unwrap();
     assert!(!text.contains("hotprefix_missing_source{"), "{text}");
 }
 
@@ -170,4 +189,75 @@ fn exclusive_fates_are_the_first_six() {
     let (exclusive, events) = Fates::NAMES.split_at(EXCLUSIVE_FATES);
     assert_eq!(exclusive.last(), Some(&"undecodable"));
     assert_eq!(events.first(), Some(&"late_counted"));
+}
+
+/// A second reader, as an exporter to OTLP is one.
+#[derive(Clone, Debug)]
+struct Second(Arc<ManualReader>);
+
+impl MetricReader for Second {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+    fn collect(&self, into: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(into)
+    }
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}
+
+/// The values of a counter in `metrics`.
+fn sums(metrics: &ResourceMetrics, name: &str) -> Vec<f64> {
+    let all = metrics.scope_metrics().flat_map(ScopeMetrics::metrics);
+    let found = all.filter(|m| m.name() == name);
+    let values = found.flat_map(|m| match m.data() {
+        AggregatedMetrics::F64(MetricData::Sum(sum)) => sum
+            .data_points()
+            .map(SumDataPoint::value)
+            .collect::<Vec<_>>(),
+        other => panic!("{name} is {other:?}"),
+    });
+    values.collect()
+}
+
+#[test]
+fn each_collection_of_each_reader_takes_one_snapshot_of_its_own() {
+    let taken = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&taken);
+    let reader = Second(Arc::new(ManualReader::default()));
+    let second = reader.clone();
+    let resource = Resource::builder_empty().with_service_name("any").build();
+    let metrics = Metrics::new(resource, |builder| builder.with_reader(second)).unwrap();
+    metrics.observe(
+        &(Arc::new(move || Snapshot {
+            client_errors: counter.fetch_add(1, Ordering::Relaxed) + 1,
+            ..Snapshot::default()
+        }) as Watch),
+    );
+    metrics.recorder().flush(Duration::from_millis(30));
+
+    let text = metrics.render().unwrap();
+    assert_lines(&text, &["hotprefix_client_errors_total 1"]);
+    let mut collected = ResourceMetrics::default();
+    reader.collect(&mut collected).unwrap();
+    assert_eq!(sums(&collected, "hotprefix_client_errors_total"), [2.0]);
+    assert_eq!(taken.load(Ordering::Relaxed), 2);
+    let name = collected.resource().get(&"service.name".into());
+    assert_eq!(name, Some("any".into()));
+    let names: Vec<_> = collected
+        .scope_metrics()
+        .flat_map(ScopeMetrics::metrics)
+        .map(data::Metric::name)
+        .collect();
+    assert!(
+        names.contains(&"hotprefix_flush_duration_seconds"),
+        "{names:?}"
+    );
 }

@@ -1,0 +1,134 @@
+//! The detect stage: windows, alerts and emissions.
+
+use opentelemetry::KeyValue;
+
+use super::MAX_PARTITIONS;
+use super::count::{OUTCOME, outcomes};
+use super::input;
+use super::table::{Label, Metric, Show, Source, Unit};
+use crate::telemetry::{DetectStatus, Snapshot};
+
+pub(super) const ALL: &[Metric] = &[
+    Metric {
+        name: "hotprefix_partials_lag_records",
+        unit: Unit::Count("record"),
+        labels: &[Label::at_most("partition", MAX_PARTITIONS)],
+        help: "Partials that are not applied yet, by partials partition.",
+        worry: "It grows for minutes: detect cannot keep up, and alerts are late.",
+        source: Source::Gauge(|s, show| {
+            for (partition, lag) in s.detect.iter().flat_map(|d| &d.lag).take(MAX_PARTITIONS) {
+                if let Some(lag) = lag {
+                    let partition = KeyValue::new("partition", i64::from(*partition));
+                    show(*lag as f64, &[partition]);
+                }
+            }
+        }),
+    },
+    Metric {
+        name: "hotprefix_missing_sources",
+        unit: Unit::Count("partition"),
+        labels: &[],
+        help: "Input partitions that hold a window back for longer than max_wait.",
+        worry: "Above 0: alerts are provisional until these partitions have a leader and somebody counts them.",
+        source: Source::Gauge(|s, show| of(s, show, |d| d.missing.len() as u64)),
+    },
+    Metric {
+        name: "hotprefix_missing_source",
+        unit: Unit::Flag,
+        labels: &[
+            Label::at_most("topic", MAX_PARTITIONS),
+            Label::at_most("partition", MAX_PARTITIONS),
+        ],
+        help: "1 for each input partition that holds a window back.",
+        worry: "It is there: it names the partitions to look at.",
+        source: Source::Gauge(|s, show| {
+            let missing = s.detect.iter().flat_map(|d| &d.missing);
+            missing
+                .take(MAX_PARTITIONS)
+                .for_each(|source| show(1.0, &input::labels(source)));
+        }),
+    },
+    Metric {
+        name: "hotprefix_open_windows",
+        unit: Unit::Count("window"),
+        labels: &[],
+        help: "Windows open now.",
+        worry: "It grows: windows are not closed, see `hotprefix_missing_source` and the delay of partitions.",
+        source: Source::Gauge(|s, show| of(s, show, |d| d.open_windows)),
+    },
+    Metric {
+        name: "hotprefix_detect_leaves",
+        unit: Unit::Count("address"),
+        labels: &[],
+        help: "Addresses in open windows.",
+        worry: "It comes near what memory holds (about 100 bytes each); a rule's `max_prefixes` bounds it.",
+        source: Source::Gauge(|s, show| of(s, show, |d| d.leaves)),
+    },
+    Metric {
+        name: "hotprefix_emissions_total",
+        unit: Unit::Count("transaction"),
+        labels: OUTCOME,
+        help: "Kafka transactions of the detect stage by outcome; an aborted one is done again.",
+        worry: "`committed` stands still: no alert can come out. `aborted` keeps growing: the log says why.",
+        source: Source::Counter(|s, show| {
+            if let Some(detect) = &s.detect {
+                outcomes(detect.emissions, show);
+            }
+        }),
+    },
+    Metric {
+        name: "hotprefix_emission_bytes_total",
+        unit: Unit::Bytes,
+        labels: &[],
+        help: "Bytes written in committed emissions, before compression.",
+        worry: "Not by itself; it is what alerts, window records and state cost.",
+        source: Source::Counter(|s, show| of(s, show, |d| d.emissions.bytes)),
+    },
+    Metric {
+        name: "hotprefix_alerts_total",
+        unit: Unit::Count("alert"),
+        labels: &[Label::one_of("final", &["true", "false"])],
+        help: "Alerts committed, final and provisional.",
+        worry: "`final=\"false\"` grows: windows wait for partitions that do not answer.",
+        source: Source::Counter(|s, show| {
+            if let Some(d) = &s.detect {
+                show(d.alerts as f64, &[KeyValue::new("final", true)]);
+                show(
+                    d.provisional_alerts as f64,
+                    &[KeyValue::new("final", false)],
+                );
+            }
+        }),
+    },
+    Metric {
+        name: "hotprefix_alerts_cut_total",
+        unit: Unit::Count("alert"),
+        labels: &[],
+        help: "Alerts over max_alerts_per_window, not written.",
+        worry: "It grows: a threshold is too low for the traffic, or the attack is that wide.",
+        source: Source::Counter(|s, show| of(s, show, |d| d.alerts_cut)),
+    },
+    Metric {
+        name: "hotprefix_windows_total",
+        unit: Unit::Count("window"),
+        labels: &[],
+        help: "Window records committed.",
+        worry: "It stands still for longer than the longest interval and grace: no window is closed.",
+        source: Source::Counter(|s, show| of(s, show, |d| d.windows)),
+    },
+    Metric {
+        name: "hotprefix_late_deltas_total",
+        unit: Unit::Count("delta"),
+        labels: &[],
+        help: "Deltas for a window that was finalised before they came, from a partition that was new.",
+        worry: "It grows by itself, without partitions being added to the input.",
+        source: Source::Counter(|s, show| of(s, show, |d| d.late_deltas)),
+    },
+];
+
+/// A plain number of the detect stage.
+fn of(snapshot: &Snapshot, show: &mut Show<'_>, read: fn(&DetectStatus) -> u64) {
+    if let Some(detect) = &snapshot.detect {
+        show(read(detect) as f64, &[]);
+    }
+}

@@ -1,0 +1,148 @@
+//! Input partitions: what became of their records, and how far they are.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use opentelemetry::KeyValue;
+
+use super::table::{Label, Metric, OTHER, Show, Source, Unit, flag};
+use super::{MAX_EXPORTERS, MAX_PARTITIONS};
+use crate::partial::{Fates, SourceId};
+use crate::telemetry::{Snapshot, SourceStatus};
+
+/// The fates of which each record has exactly one; the others are events besides.
+pub(super) const EXCLUSIVE_FATES: usize = 6;
+const FATES: (&[&str], &[&str]) = Fates::NAMES.split_at(EXCLUSIVE_FATES);
+
+const SUMMED: [Label; 2] = [
+    Label::or_other("topic", MAX_PARTITIONS),
+    Label::or_other("partition", MAX_PARTITIONS),
+];
+const OF_PARTITION: &[Label] = &[
+    Label::at_most("topic", MAX_PARTITIONS),
+    Label::at_most("partition", MAX_PARTITIONS),
+];
+
+pub(super) const ALL: &[Metric] = &[
+    Metric {
+        name: "hotprefix_records_total",
+        unit: Unit::Count("record"),
+        labels: &[SUMMED[0], SUMMED[1], Label::one_of("fate", FATES.0)],
+        help: "Records of committed transactions of this process; each has exactly one fate.",
+        worry: "`undecodable` or `implausible` is more than a few in a thousand (look at the dead letters), \
+                `late` grows (raise `grace`, or look for an exporter whose clock is wrong), `selected` stops.",
+        source: Source::Counter(|s, show| fates(s, "fate", 0..EXCLUSIVE_FATES, show)),
+    },
+    Metric {
+        name: "hotprefix_record_events_total",
+        unit: Unit::Count("record"),
+        labels: &[SUMMED[0], SUMMED[1], Label::one_of("event", FATES.1)],
+        help: "What else happened to some records.",
+        worry: "`lost` grows: the broker deleted records before they were read. `clamped` or `clock_ahead` \
+                grows: an exporter's clock is wrong. `unknown_sampling` grows: volumes may be too low.",
+        source: Source::Counter(|s, show| {
+            fates(s, "event", EXCLUSIVE_FATES..Fates::NAMES.len(), show);
+        }),
+    },
+    Metric {
+        name: "hotprefix_input_lag_records",
+        unit: Unit::Count("record"),
+        labels: OF_PARTITION,
+        help: "Records on the broker that are not counted yet, by input partition.",
+        worry: "It grows for minutes: the input is faster than this instance; add one. One partition alone: its \
+                leader is slow, or the topic's keys are uneven.",
+        source: Source::Gauge(|s, show| {
+            per_source(s, show, |status| status.lag.map(|lag| lag as f64));
+        }),
+    },
+    Metric {
+        name: "hotprefix_input_stream_time_seconds",
+        unit: Unit::Seconds,
+        labels: OF_PARTITION,
+        help: "Highest event time seen, as Unix time, by input partition.",
+        worry: "It stands still while records arrive; see the delay, which is what to alert on.",
+        source: Source::Gauge(|s, show| {
+            per_source(s, show, |status| {
+                Some(status.stream_time?.as_millis() as f64 / 1000.0)
+            });
+        }),
+    },
+    Metric {
+        name: "hotprefix_input_idle",
+        unit: Unit::Flag,
+        labels: OF_PARTITION,
+        help: "1 while a partition's silence is confirmed.",
+        worry: "1 for a partition that should have traffic: its collector sends nothing.",
+        source: Source::Gauge(|s, show| per_source(s, show, |status| Some(flag(status.idle)))),
+    },
+    Metric {
+        name: "hotprefix_unknown_sampling_flows_total",
+        unit: Unit::Count("flow"),
+        labels: &[Label::or_other("exporter", MAX_EXPORTERS)],
+        help: "Flows counted as sampling rate 1 because nobody said, by exporter.",
+        worry: "An exporter that samples is listed: its volumes are too low by its rate; set `sampling` for it.",
+        source: Source::Counter(|s, show| unknown_sampling(s, show)),
+    },
+];
+
+pub(super) fn labels(source: &SourceId) -> [KeyValue; 2] {
+    [
+        KeyValue::new("topic", source.topic.to_string()),
+        KeyValue::new("partition", i64::from(source.partition)),
+    ]
+}
+
+/// A number of each assigned partition that has one.
+fn per_source(
+    snapshot: &Snapshot,
+    show: &mut Show<'_>,
+    read: impl Fn(&SourceStatus) -> Option<f64>,
+) {
+    let sources = snapshot.count.iter().flat_map(|c| &c.sources);
+    for (source, status) in sources.filter(|(_, s)| s.assigned).take(MAX_PARTITIONS) {
+        if let Some(value) = read(status) {
+            show(value, &labels(source));
+        }
+    }
+}
+
+/// The fates `which` by partition; partitions beyond the bound are one.
+fn fates(snapshot: &Snapshot, label: &'static str, which: Range<usize>, show: &mut Show<'_>) {
+    let mut other = None;
+    let mut show_all = |[topic, partition]: [KeyValue; 2], fates: &Fates| {
+        for (name, value) in fates.iter().skip(which.start).take(which.len()) {
+            let labels = [topic.clone(), partition.clone(), KeyValue::new(label, name)];
+            show(value as f64, &labels);
+        }
+    };
+    let sources = snapshot.count.iter().flat_map(|c| &c.sources);
+    for (at, (source, status)) in sources.enumerate() {
+        if at < MAX_PARTITIONS {
+            show_all(labels(source), &status.fates);
+        } else {
+            other.get_or_insert_with(Fates::default).add(&status.fates);
+        }
+    }
+    if let Some(fates) = other {
+        let labels = [
+            KeyValue::new("topic", OTHER),
+            KeyValue::new("partition", OTHER),
+        ];
+        show_all(labels, &fates);
+    }
+}
+
+fn unknown_sampling(snapshot: &Snapshot, show: &mut Show<'_>) {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for (exporter, flows) in snapshot.count.iter().flat_map(|c| &c.unknown_sampling) {
+        let name = if sums.len() < MAX_EXPORTERS {
+            exporter.to_string()
+        } else {
+            OTHER.to_owned()
+        };
+        *sums.entry(name).or_default() += flows;
+    }
+    for (exporter, flows) in sums {
+        show(flows as f64, &[KeyValue::new("exporter", exporter)]);
+    }
+}
