@@ -12,6 +12,14 @@ fmt:
 spelling:
     typos
 
+# Shell scripts.
+shell:
+    shellcheck $(git grep --untracked -lE '^#(!/usr/bin/env bash|!/bin/(ba)?sh| shellcheck shell=)' -- ':!*.md')
+
+# YAML files.
+yaml:
+    yamllint --strict $(git ls-files --cached --others --exclude-standard '*.yaml' '*.yml' .yamllint)
+
 # Licences, sources and second versions of dependencies.
 deny:
     cargo deny --locked check bans licenses sources
