@@ -56,6 +56,10 @@ quick:
 goflow2:
     tests/goflow2/run.sh
 
+# The chart in a cluster with a real API server.
+cluster:
+    tests/cluster/run.sh
+
 # The broker tests at full size.
 endurance:
     cargo test --locked --test endurance
