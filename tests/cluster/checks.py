@@ -2,6 +2,8 @@
 
 import re
 
+from release import key
+
 SUFFIXES = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 
@@ -20,11 +22,11 @@ def same(one, other):
 def differences(wanted, stored, path=""):
     """Where `stored` has not what `wanted` says. It may have more: defaults and status."""
     if isinstance(wanted, dict) and isinstance(stored, dict):
-        for key, value in wanted.items():
-            if key in stored:
-                yield from differences(value, stored[key], f"{path}/{key}")
+        for name, value in wanted.items():
+            if name in stored:
+                yield from differences(value, stored[name], f"{path}/{name}")
             elif value not in (None, {}, [], ""):
-                yield f"{path}/{key} is missing, not {value!r}"
+                yield f"{path}/{name} is missing, not {value!r}"
     elif isinstance(wanted, list) and isinstance(stored, list) and len(wanted) == len(stored):
         for index, (one, other) in enumerate(zip(wanted, stored)):
             yield from differences(one, other, f"{path}/{index}")
@@ -38,13 +40,18 @@ def title(item):
 
 def is_stored(release, wanted):
     """The server has each object as the chart rendered it, nothing dropped and nothing changed."""
-    wrong = [f"{title(item)}{found}" for item in wanted for found in differences(item, release.stored(item))]
+    stored = release.stored(wanted)
+    wrong = [f"{title(item)}{found}" for item in wanted for found in differences(item, stored.get(key(item), {}))]
     assert not wrong, "\n".join(wrong)
 
 
 def runs(release):
-    """Each workload has the pods that it wants, Running, Ready and made from its current template."""
+    """Each workload has the pods that it wants, Running, Ready and made from its current template. An autoscaler
+    without metrics brings its workload to the minimum."""
     workloads, pods = release.workloads(), release.pods()
+    for scaler in release.cluster.get("hpa", "-n", release.namespace):
+        target, least = scaler["spec"]["scaleTargetRef"]["name"], scaler["spec"]["minReplicas"]
+        assert workloads[target]["spec"]["replicas"] == least, f"{target} is not scaled to {least} pods"
     assert workloads, "there is no workload"
     for name, workload in workloads.items():
         selector = workload["spec"]["selector"]["matchLabels"]
@@ -58,7 +65,7 @@ def runs(release):
 
 
 def checksums(item):
-    return {key: value for key, value in item["metadata"]["annotations"].items() if key.startswith("checksum/")}
+    return {name: value for name, value in item["metadata"]["annotations"].items() if name.startswith("checksum/")}
 
 
 def template(workload):
@@ -88,7 +95,7 @@ def references(pod):
 def finds_its_files(release, pods):
     """Each ConfigMap and Secret that a pod names is there with the key. A kubelet would wait for it; kwok does not."""
     there = {(i["kind"], i["metadata"]["name"]): i for i in release.cluster.get("configmaps,secrets", "-n", release.namespace)}
-    for kind, name, key in {reference for pod in pods for reference in references(pod)}:
+    for kind, name, entry in {reference for pod in pods for reference in references(pod)}:
         assert (kind, name) in there, f"{kind}/{name} is not there"
-        keys = there[kind, name].get("data", {})
-        assert key is None or key in keys, f"{kind}/{name} has {', '.join(keys)} and not {key}"
+        entries = there[kind, name].get("data", {})
+        assert entry is None or entry in entries, f"{kind}/{name} has {', '.join(entries)} and not {entry}"

@@ -38,14 +38,11 @@ class ControlPlane(contextlib.AbstractContextManager):
             raise
 
     def __exit__(self, *_):
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in reversed(self.processes):
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        # Nothing of it is needed again, so nothing is asked to end well.
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
         keep = os.environ.get("HOTPREFIX_TEST_KEEP_LOGS")
         if keep:
             shutil.copytree(self.folder, keep, ignore=shutil.ignore_patterns("etcd"), dirs_exist_ok=True)
@@ -103,6 +100,7 @@ class ControlPlane(contextlib.AbstractContextManager):
             f"--root-ca-file={self.certificate}",
             # On a busy machine kwok's heartbeats are late, and late nodes would lose their pods.
             "--node-monitor-grace-period=10m",
+            "--horizontal-pod-autoscaler-sync-period=2s",
         ]  # fmt: skip
         yield "kube-scheduler", [*serving("scheduler", ports[1]), "--leader-elect=false"]
         yield "kwok", [

@@ -44,18 +44,23 @@ class Cluster:
     def names(self, namespace):
         """`kind/name` of everything in a namespace, but for what the cluster itself writes."""
         kinds = self.do("kubectl", "api-resources", "--namespaced", "--verbs=list", "-o", "name").split()
-        kinds = [kind for kind in kinds if kind.split(".")[0] not in ("events", "leases")]
+        kinds = [kind for kind in kinds if kind.split(".")[0] not in ("endpoints", "events", "leases")]
         return set(self.do("kubectl", "get", ",".join(kinds), "-n", namespace, "-o", "name").split())
 
-    def parsed(self, manifest):
-        """The objects of a manifest. kubectl reads the YAML; the server is asked for nothing but their kinds."""
+    def parsed(self, manifest, namespace):
+        """The objects of a manifest of a release in `namespace`. kubectl reads the YAML; the server is asked for
+        nothing but their kinds."""
         text = self.do("kubectl", "create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", text=manifest)
         decoder, objects = json.JSONDecoder(), []
         while text := text.lstrip():
             found, end = decoder.raw_decode(text)
             objects.append(found)
             text = text[end:]
-        return [item for found in objects for item in (found["items"] if found["kind"] == "List" else [found])]
+        for item in objects:
+            # kubectl's choice for an object that names none, where Helm chooses the release's.
+            if item["metadata"].get("namespace") == "default":
+                item["metadata"]["namespace"] = namespace
+        return objects
 
 
 class Release:
@@ -87,10 +92,10 @@ class Release:
 
     def objects(self):
         """What the current revision says should be there, without hooks."""
-        return self.cluster.parsed(self._helm("get", "manifest"))
+        return self.cluster.parsed(self._helm("get", "manifest"), self.namespace)
 
     def hooks(self):
-        return self.cluster.parsed(self._helm("get", "hooks"))
+        return self.cluster.parsed(self._helm("get", "hooks"), self.namespace)
 
     def workloads(self):
         """The StatefulSets and Deployments that are there, by name."""
@@ -103,13 +108,13 @@ class Release:
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def stored(self, wanted):
-        """The server's version of an object."""
-        kind = wanted["kind"] + "." + version(wanted["apiVersion"])
-        metadata = wanted["metadata"]
-        return self.cluster.get(kind, metadata["name"], "-n", metadata.get("namespace", self.namespace))
+        """The server's versions of objects, by `key`. What is not there is left out."""
+        manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": wanted})
+        found = self.cluster.do("kubectl", "get", "--ignore-not-found", "-o", "json", "-f", "-", text=manifest)
+        items = json.loads(found)["items"] if found else []
+        return {key(item): item for item in items}
 
 
-def version(api_version):
-    """`v1` and `apps/v1` as kubectl has them behind a kind: `v1.` and `v1.apps`."""
-    group, _, name = api_version.rpartition("/")
-    return f"{name}.{group}"
+def key(item):
+    """Kind, namespace and name."""
+    return item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"]
