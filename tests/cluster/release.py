@@ -70,7 +70,7 @@ class Release:
         self.cluster, self.namespace, self.values = cluster, namespace, values
 
     def _helm(self, verb, *arguments):
-        return self.cluster.do("helm", "-n", self.namespace, verb, "hotprefix", *arguments)
+        return self.cluster.do("helm", "-n", self.namespace, *verb.split(), "hotprefix", *arguments)
 
     def install(self):
         self._helm("install", CHART, "--values", self.values, "--wait", "--timeout", TIMEOUT)
@@ -92,10 +92,10 @@ class Release:
 
     def objects(self):
         """What the current revision says should be there, without hooks."""
-        return self.cluster.parsed(self._helm("get", "manifest"), self.namespace)
+        return self.cluster.parsed(self._helm("get manifest"), self.namespace)
 
     def hooks(self):
-        return self.cluster.parsed(self._helm("get", "hooks"), self.namespace)
+        return self.cluster.parsed(self._helm("get hooks"), self.namespace)
 
     def workloads(self):
         """The StatefulSets and Deployments that are there, by name."""
