@@ -68,6 +68,10 @@ docs:
 otel:
     tests/otel/run.sh
 
+# The chart in a cluster with a real API server.
+cluster:
+    tests/cluster/run.sh
+
 # The broker tests at full size.
 endurance:
     cargo test --locked --test endurance
