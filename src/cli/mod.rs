@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod demo;
+mod health;
 mod output;
 mod replay;
 mod reset;
@@ -13,11 +14,12 @@ mod run;
 mod tail;
 
 pub use args::{
-    CheckArgs, Cli, Command, ConfigArgs, DemoArgs, ReplayArgs, ResetArgs, RunArgs, SchemaArgs,
-    SchemaName, StageName, TailArgs,
+    CheckArgs, Cli, Command, ConfigArgs, DemoArgs, HealthArgs, ReplayArgs, ResetArgs, RunArgs,
+    SchemaArgs, SchemaName, StageName, TailArgs,
 };
 pub use check::check;
 pub use demo::demo;
+pub use health::health;
 pub use replay::replay;
 pub use reset::reset;
 pub use run::run;
