@@ -26,7 +26,7 @@ advisories:
 
 # Lints of everything.
 lint:
-    cargo clippy --locked --all-targets --test endurance --test goflow2 -- -D warnings
+    cargo clippy --locked --all-targets --test endurance --test goflow2 --test image -- -D warnings
 
 # Documentation builds without a warning.
 doc:
@@ -47,6 +47,10 @@ quick:
 # Flows of real collectors through a real Kafka.
 goflow2:
     tests/goflow2/run.sh
+
+# The image, built and run as it should be, and the compose file.
+image:
+    tests/image/run.sh
 
 # The broker tests at full size.
 endurance:

@@ -1,6 +1,5 @@
 //! The command line, as `--help` shows it.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -110,14 +109,14 @@ Examples:
   hotprefix replay -c hotprefix.yaml --lines flows.jsonl
   zstdcat flows.pb.zst | hotprefix replay -c hotprefix.yaml -")]
     Replay(ReplayArgs),
-    /// Ask a running instance on this host whether it is ready
+    /// Ask a running instance whether it is ready
     #[command(after_help = "\
 Asks /readyz, or with --live /livez, where http.listen of the configuration says, on loopback for
 0.0.0.0 and [::]. For the health checks of container engines; Kubernetes asks by itself.
 
 Examples:
   hotprefix health -c hotprefix.yaml
-  hotprefix health --address 127.0.0.1:9464 --live
+  hotprefix health --address hotprefix.flows.svc:9464 --live
 
 Exit codes: 0 ready, or alive; 1 anything else, with the reasons on stderr.")]
     Health(HealthArgs),
@@ -255,8 +254,8 @@ pub struct HealthArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Ask here, whatever the configuration says
-    #[arg(long, value_name = "IP:PORT", conflicts_with = "overrides")]
-    pub address: Option<SocketAddr>,
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "overrides")]
+    pub address: Option<String>,
     /// Ask whether it is alive: that it answers is enough
     #[arg(long)]
     pub live: bool,

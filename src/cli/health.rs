@@ -3,7 +3,7 @@
 //! For container engines, whose health check is a command inside an image that has no other program.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 use super::{CliError, HealthArgs, Output};
@@ -11,33 +11,28 @@ use super::{CliError, HealthArgs, Output};
 /// Reasons for not being ready are a few lines; more than this is somebody else's answer.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
-/// Asks the process that runs with the same configuration whether it is ready, or alive.
+/// Asks the process that runs with the same configuration, or at `--address`, whether it is ready, or alive.
 ///
 /// Every failure is exit code 1, also a configuration that is not valid: engines keep 2 for themselves.
 pub fn health(args: &HealthArgs) -> Result<(), CliError> {
-    let address = match args.address {
-        Some(address) => address,
-        None => configured(args)?,
+    let address = match &args.address {
+        Some(address) => address.clone(),
+        None => reachable(configured(args)?).to_string(),
     };
     let path = if args.live { "/livez" } else { "/readyz" };
-    let address = reachable(address);
-    let answer = ask(address, path, Duration::from_secs(args.timeout))
-        .map_err(|e| CliError::Failed(format!("http://{address}{path}: {e}")))?;
+    let failed = |what: String| CliError::Failed(format!("http://{address}{path}: {what}"));
+    let answer = ask(&address, path, Duration::from_secs(args.timeout))
+        .map_err(|e| failed(e.to_string()))?;
     match parse(&answer) {
         Some((200, body)) => Output::stdout().text(body),
         Some((503, body)) => {
             let reasons: Vec<_> = body.lines().collect();
-            Err(CliError::Failed(format!(
-                "not ready: {}",
-                reasons.join("; ")
-            )))
+            Err(failed(format!("not ready: {}", reasons.join("; "))))
         }
-        Some((status, _)) => Err(CliError::Failed(format!(
-            "http://{address}{path}: status {status}; a hotprefix that runs would say 200 or 503"
+        Some((status, _)) => Err(failed(format!(
+            "status {status}; hotprefix would say 200 or 503"
         ))),
-        None => Err(CliError::Failed(format!(
-            "http://{address}{path}: the answer is not HTTP; is that hotprefix?"
-        ))),
+        None => Err(failed("the answer is not HTTP/1".to_owned())),
     }
 }
 
@@ -45,9 +40,8 @@ fn configured(args: &HealthArgs) -> Result<SocketAddr, CliError> {
     let loaded = args.config.load();
     let loaded = loaded.map_err(|e| CliError::Failed(e.to_string()))?;
     let refused = |what: &str| {
-        CliError::Failed(format!(
-            "http.listen is {what}; an address, or --address, would be valid"
-        ))
+        let valid = "an address, or --address, would be valid";
+        CliError::Failed(format!("http.listen is {what}; {valid}"))
     };
     match loaded.config.http.listen {
         None => Err(refused("off: nobody answers")),
@@ -66,8 +60,8 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-fn ask(address: SocketAddr, path: &str, timeout: Duration) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
+fn ask(address: &str, path: &str, timeout: Duration) -> io::Result<String> {
+    let mut stream = connect(address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
@@ -87,6 +81,18 @@ fn ask(address: SocketAddr, path: &str, timeout: Duration) -> io::Result<String>
         }
         Err(e) => Err(e),
     }
+}
+
+/// To the first of a name's addresses that takes the connection.
+fn connect(address: &str, timeout: Duration) -> io::Result<TcpStream> {
+    let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for one in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&one, timeout) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 /// Status and body.

@@ -3,6 +3,7 @@
 mod cli;
 mod compat;
 mod config;
+mod health;
 mod layers;
 mod rules_doc;
 mod schemas;
