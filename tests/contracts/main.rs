@@ -4,6 +4,7 @@ mod cli;
 mod compat;
 mod config;
 mod health;
+mod image;
 mod layers;
 mod rules_doc;
 mod schemas;
