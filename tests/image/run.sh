@@ -136,16 +136,17 @@ build() {
         --volume "$crates/registry:$crates/registry"
         --volume "$work/compiled:/src/target"
     )
-    buildah build --quiet --isolation chroot --pull-never --file deploy/Dockerfile --timestamp "$epoch" \
-        --build-arg "CRATES=$crates" --build-arg "SOURCE_DATE_EPOCH=$epoch" --build-arg "REVISION=$revision" \
+    # The limits of containers are podman's here: buildah's chroot cannot raise its own to them.
+    env -u CONTAINERS_CONF buildah build --quiet --isolation chroot --pull-never --file deploy/Dockerfile --timestamp "$epoch" \
+        --build-arg "CRATES=$crates" --build-arg "REVISION=$revision" \
         "${mounts[@]}" "$@" .
 }
 
 # The last stages, twice from the same compiled binary, must be the same image.
 build_again() {
-    local from=(--build-context "build=container-image://$BUILD") first second
-    first=$(build --format oci "${from[@]}")
-    second=$(build --format oci "${from[@]}")
+    local first second
+    first=$(build --format oci "${last_stages[@]}")
+    second=$(build --format oci "${last_stages[@]}")
     if [[ $first != "$second" ]]; then
         echo "the last stages are not reproducible: $first and then $second" >&2
         exit 1
@@ -174,6 +175,9 @@ fetch_tools
 say 'tools are there'
 "$tools/python/bin/hadolint" deploy/Dockerfile
 use_own_containers
+# What an earlier run left: stages without a name, and containers of builds that were stopped.
+buildah rm --all >/dev/null
+podman image prune --force >/dev/null
 make_base
 say 'the base is there'
 cargo fetch --quiet --locked
@@ -181,13 +185,14 @@ seed
 say 'compiled dependencies are copied'
 epoch=$(git log -1 --format=%ct)
 revision=$(git rev-parse HEAD)
-build --target build --tag "$BUILD" >/dev/null
+# Another time than that of the seed would have OpenSSL and the like compiled again.
+build --build-arg SOURCE_DATE_EPOCH= --target build --tag "$BUILD" >/dev/null
 say 'hotprefix is compiled'
+last_stages=(--build-context "build=container-image://$BUILD" --build-arg "SOURCE_DATE_EPOCH=$epoch")
 build_again
-build --format docker --build-context "build=container-image://$BUILD" --tag "$IMAGE" >/dev/null
+build --format docker "${last_stages[@]}" --tag "$IMAGE" >/dev/null
 say 'the image is built'
 check_compose
 say 'the compose file is checked'
 HOTPREFIX_TEST_IMAGE=$IMAGE HOTPREFIX_TEST_GOFLOW2=$goflow2 cargo test --quiet --test image "$@"
 say 'the image is tested'
-buildah prune --force >/dev/null 2>&1 || buildah rmi --prune >/dev/null || true
