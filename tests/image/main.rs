@@ -40,12 +40,14 @@ fn image_says_what_it_is_and_whom_it_runs_as() {
     assert_eq!(label("licenses"), env!("CARGO_PKG_LICENSE"));
     assert_eq!(label("description"), env!("CARGO_PKG_DESCRIPTION"));
     assert_eq!(label("revision").as_str().map(str::len), Some(40));
-    let health = &described[0]["HealthCheck"]["Test"];
+    let health = &described[0]["Healthcheck"]["Test"];
     assert_eq!(
         health,
         &serde_json::json!(["CMD", "/usr/bin/hotprefix", "health"])
     );
-    let version = podman(&["run", "--rm", "--network", "none", &image(), "--version"]);
+    let image = image();
+    let once = ["run", "--rm", "--no-healthcheck", "--network=none"];
+    let version = podman(&[&once[..], &[&image, "--version"]].concat());
     assert_eq!(
         version,
         format!("hotprefix {}\n", env!("CARGO_PKG_VERSION"))
