@@ -34,7 +34,7 @@ advisories:
 
 # Lints of everything.
 lint:
-    cargo clippy --locked --all-targets --test endurance --test goflow2 --test monitoring --test otel --test otel_cost -- -D warnings
+    cargo clippy --locked --all-targets --test endurance --test goflow2 --test image --test monitoring --test otel --test otel_cost -- -D warnings
 
 # Documentation builds without a warning.
 doc:
@@ -68,9 +68,17 @@ docs:
 otel:
     tests/otel/run.sh
 
+# The chart: what it renders, refuses, documents and takes over.
+chart:
+    tests/chart/run.sh
+
 # The chart in a cluster with a real API server.
 cluster:
     tests/cluster/run.sh
+
+# The image, built and run as it should be, and the compose file.
+image:
+    tests/image/run.sh
 
 # The broker tests at full size.
 endurance:

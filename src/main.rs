@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Command::Schema(args) => cli::print_schema(args),
         Command::Tail(args) => cli::tail(&args),
         Command::Replay(args) => cli::replay(&args),
+        Command::Health(args) => cli::health(&args),
         Command::Reset(args) => cli::reset(&args),
         Command::Completions(args) => cli::completions(args),
         Command::Man(args) => cli::man(&args),

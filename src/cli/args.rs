@@ -110,6 +110,17 @@ Examples:
   hotprefix replay -c hotprefix.yaml --lines flows.jsonl
   zstdcat flows.pb.zst | hotprefix replay -c hotprefix.yaml -")]
     Replay(ReplayArgs),
+    /// Ask a running instance whether it is ready
+    #[command(after_help = "\
+Asks /readyz, or with --live /livez, where http.listen of the configuration says, on loopback for
+0.0.0.0 and [::]. For the health checks of container engines; Kubernetes asks by itself.
+
+Examples:
+  hotprefix health -c hotprefix.yaml
+  hotprefix health --address hotprefix.flows.svc:9464 --live
+
+Exit codes: 0 ready, or alive; 1 anything else, with the reasons on stderr.")]
+    Health(HealthArgs),
     /// Forget the application's progress: its groups' offsets and its private topics
     #[command(after_help = "\
 Deletes the consumer groups <app>-count and <app>-detect and the topics <app>-partials and
@@ -248,6 +259,23 @@ pub struct ReplayArgs {
     /// Print window records too, as JSON
     #[arg(long, conflicts_with = "lines")]
     pub windows: bool,
+}
+
+/// `hotprefix health`
+#[derive(Clone, Debug, Args)]
+pub struct HealthArgs {
+    /// Configuration of the instance.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Ask here, whatever the configuration says
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "overrides")]
+    pub address: Option<String>,
+    /// Ask whether it is alive: that it answers is enough
+    #[arg(long)]
+    pub live: bool,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub timeout: u64,
 }
 
 /// `hotprefix reset`

@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod demo;
+mod health;
 mod manual;
 mod output;
 mod replay;
@@ -14,11 +15,12 @@ mod run;
 mod tail;
 
 pub use args::{
-    CheckArgs, Cli, Command, CompletionsArgs, ConfigArgs, DemoArgs, ManArgs, ReplayArgs, ResetArgs,
-    RunArgs, SchemaArgs, SchemaName, StageName, TailArgs,
+    CheckArgs, Cli, Command, CompletionsArgs, ConfigArgs, DemoArgs, HealthArgs, ManArgs,
+    ReplayArgs, ResetArgs, RunArgs, SchemaArgs, SchemaName, StageName, TailArgs,
 };
 pub use check::check;
 pub use demo::demo;
+pub use health::health;
 pub use manual::{completions, man};
 pub use replay::replay;
 pub use reset::reset;

@@ -43,7 +43,7 @@ impl Identity {
                 .truncate(false)
                 .write(true)
                 .open(&path)
-                .map_err(|e| Fatal(format!("lock file {}: {e}", path.display())))?;
+                .map_err(|e| Fatal(refused(&path, &e)))?;
             match file.try_lock() {
                 Ok(()) => {
                     return Ok(Self {
@@ -79,6 +79,14 @@ impl Identity {
     }
 }
 
+/// As in a container whose file system is read-only.
+fn refused(lock: &Path, error: &std::io::Error) -> String {
+    format!(
+        "lock file {}: {error}; set instance_id or POD_NAME, and none is needed",
+        lock.display()
+    )
+}
+
 /// Host and pod names are fit for a transactional id but for rare characters.
 fn clean(name: &str) -> String {
     name.chars()
@@ -106,6 +114,14 @@ mod tests {
         assert_eq!(second.name, "host.example-1");
         drop(first);
         assert_eq!(choose().name, "host.example-0");
+    }
+
+    #[test]
+    fn host_without_room_for_a_lock_is_told_to_name_the_instance() {
+        let nowhere = Path::new("/nonexistent");
+        let refused = Identity::choose(None, None, "host", "app", nowhere).unwrap_err();
+        assert!(refused.0.contains("/nonexistent/hotprefix-app-0.lock"));
+        assert!(refused.0.contains("set instance_id or POD_NAME"));
     }
 
     #[test]

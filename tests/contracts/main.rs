@@ -4,6 +4,8 @@ mod cli;
 mod compat;
 mod config;
 mod dashboards;
+mod health;
+mod image;
 mod layers;
 mod links;
 mod pages;
