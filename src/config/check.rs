@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::KafkaProperties;
 use super::env;
 use super::error::{Issues, closest};
 use super::file::{
@@ -15,8 +16,8 @@ use super::model::{
 };
 use super::shape::join;
 use super::words::{
-    DirectionText, DurationText, EventTimeText, FormatText, LogFormatText, OnGapText,
-    OutputFormatText, SamplingModeText,
+    DirectionText, DurationText, EventTimeText, FormatText, LogFormatText, MembershipText,
+    OnGapText, OutputFormatText, SamplingModeText,
 };
 use crate::flow::{
     DirectionDefault, ExporterSampling, FormatName, SamplingConfig, SamplingDefault, SamplingMode,
@@ -265,6 +266,22 @@ impl Checker<'_> {
     fn exporter_error(&mut self, key: &str, path: &str, problem: impl Into<String>) {
         let origin = self.tree.origin(&["sampling", "exporters", key]);
         self.issues.error(origin, path, problem);
+    }
+
+    /// Whether members are static, which the newer group protocol must not have: there the broker refuses a
+    /// restarted instance as long as it believes in the dead one.
+    pub(super) fn membership(&mut self, file: &FileConfig, kafka: &KafkaProperties) -> bool {
+        let consumer = kafka
+            .get("group.protocol")
+            .is_some_and(|p| p.eq_ignore_ascii_case("consumer"));
+        let is_static = file.membership == MembershipText::Static;
+        if is_static && consumer {
+            self.error(
+                "membership",
+                "is `static`, which needs `group.protocol: classic`: under `consumer` the broker keeps a restarted instance out until the session of the dead one ends".to_owned(),
+            );
+        }
+        is_static
     }
 
     /// Output and the names of all topics, which must differ from one another.

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::words::{
-    DirectionText, DurationText, EventTimeText, FormatText, LogFormatText, OnGapText,
-    OutputFormatText, SamplingModeText,
+    DirectionText, DurationText, EventTimeText, FormatText, LogFormatText, MembershipText,
+    OnGapText, OutputFormatText, SamplingModeText,
 };
 use crate::rule::RuleConfig;
 use crate::units::Scalar;
@@ -35,6 +35,9 @@ pub struct FileConfig {
     /// and a lock-file slot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<String>,
+    /// How instances belong to their consumer groups. `static`: one that is back within `session.timeout.ms`
+    /// keeps its partitions without a rebalance, but until then nobody else takes them.
+    pub membership: MembershipText,
     /// What is consumed.
     pub input: InputSection,
     /// Event time, and how long to wait for whom.
@@ -71,6 +74,7 @@ impl Default for FileConfig {
         Self {
             application_id: "hotprefix".to_owned(),
             instance_id: None,
+            membership: MembershipText::default(),
             input: InputSection::default(),
             time: TimeSection::default(),
             sampling: SamplingSection::default(),

@@ -138,6 +138,7 @@ fn check_all(file: &FileConfig, tree: &Tree, located: &[Located], issues: &mut I
     let mut config = Config {
         application_id: file.application_id.clone(),
         instance_id: file.instance_id.clone(),
+        static_membership: checker.membership(file, &kafka),
         input: checker.input(&file.input),
         time,
         sampling: sampling.clone(),

@@ -16,6 +16,8 @@ pub struct Config {
     pub application_id: String,
     /// Names this process among those of one application; `None` means host name plus a lock-file slot.
     pub instance_id: Option<String>,
+    /// Whether a member of a group that is gone keeps its partitions for the session timeout. Default: no.
+    pub static_membership: bool,
     /// What is consumed.
     pub input: InputConfig,
     /// Event time and patience.

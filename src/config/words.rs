@@ -15,6 +15,17 @@ macro_rules! words {
 }
 
 words! {
+    /// `membership`
+    #[derive(Default)]
+    MembershipText {
+        /// A member that goes leaves its group: the others take its partitions at once.
+        #[default]
+        Dynamic,
+        /// A member keeps its partitions for the session timeout, however it went.
+        Static,
+    }
+}
+words! {
     /// `input.format`
     FormatText {
         /// Each record by itself: JSON, delimited or raw protobuf.

@@ -37,6 +37,8 @@ pub enum GroupProtocol {
 pub struct ClientSettings {
     kafka: BTreeMap<String, String>,
     application_id: String,
+    /// The name of a static member of the groups; `None` is a dynamic one.
+    static_member: Option<String>,
 }
 
 impl ClientSettings {
@@ -49,6 +51,15 @@ impl ClientSettings {
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
             application_id: config.application_id.clone(),
+            static_member: None,
+        }
+    }
+
+    /// The same for the instance of this name, by which its groups know it if membership is static.
+    pub fn of_instance(config: &Config, name: &str) -> Self {
+        Self {
+            static_member: config.static_membership.then(|| name.to_owned()),
+            ..Self::new(config)
         }
     }
 
@@ -120,6 +131,9 @@ impl ClientSettings {
         self.consume(&mut client, &self.group(stage));
         self.default(&mut client, "statistics.interval.ms", INTERVAL_MS);
         client.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS);
+        if let Some(name) = &self.static_member {
+            client.set("group.instance.id", name);
+        }
         // See `group` for why a member must not get this event.
         client.set("enable.partition.eof", "false");
         if self.group_protocol() == GroupProtocol::Classic {
@@ -178,7 +192,20 @@ mod tests {
         ClientSettings {
             kafka: kafka.iter().map(|(k, v)| (text(k), text(v))).collect(),
             application_id: text("app"),
+            static_member: None,
         }
+    }
+
+    #[test]
+    fn only_members_of_a_group_are_static() {
+        let mut settings = settings(&[]);
+        let id = |client: &ClientConfig| client.get("group.instance.id").map(str::to_owned);
+        assert_eq!(id(&settings.member("count")), None);
+        settings.static_member = Some("pod-0".to_owned());
+        assert_eq!(id(&settings.member("count")).as_deref(), Some("pod-0"));
+        assert_eq!(id(&settings.member("detect")).as_deref(), Some("pod-0"));
+        assert_eq!(id(&settings.reader("any")), None);
+        assert_eq!(id(&settings.admin()), None);
     }
 
     #[test]

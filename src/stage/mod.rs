@@ -105,8 +105,8 @@ pub fn run_on(
     stages: Stages,
     around: Surroundings,
 ) -> Result<(), Fatal> {
-    let settings = ClientSettings::new(&config);
     let identity = around.identity;
+    let settings = ClientSettings::of_instance(&config, &identity.name);
     tracing::info!(
         application = config.application_id,
         instance = identity.name,

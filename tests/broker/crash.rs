@@ -13,7 +13,7 @@ use crate::support::rules::rules;
 use crate::support::wait;
 
 /// From the start of an instance to its end: from the middle of a join to well into counting.
-const LIFE: Duration = Duration::from_secs(5);
+pub(crate) const LIFE: Duration = Duration::from_secs(5);
 
 /// Two instances; `kills` times one of them is killed at a random instant and started again, while
 /// flows keep coming.
@@ -71,19 +71,19 @@ pub(crate) fn check_freeze(name: &str, seed: u64, flows: usize, frozen: Duration
     prepared.finish(&app, instances);
 }
 
-fn prepare(cluster: &Cluster, name: &str, seed: u64, flows: usize) -> Prepared {
+pub(crate) fn prepare(cluster: &Cluster, name: &str, seed: u64, flows: usize) -> Prepared {
     let load = Load::new(seed, flows, 4, base());
     Prepared::unwritten(cluster, name, rules(), &load)
 }
 
 /// A flush every 50 ms, of which the commit takes a good part: a transaction is nearly always open.
-fn app<'c>(cluster: &'c Cluster, prepared: &Prepared) -> App<'c> {
+pub(crate) fn app<'c>(cluster: &'c Cluster, prepared: &Prepared) -> App<'c> {
     prepared
         .app(cluster, &prepared.topic)
         .set("flush_interval", "50ms")
 }
 
-fn write(cluster: &Cluster, prepared: &Prepared, time: Duration) {
+pub(crate) fn write(cluster: &Cluster, prepared: &Prepared, time: Duration) {
     let outgoing: Vec<_> = prepared.outgoing().collect();
     Writer::new(cluster, &prepared.topic).write_over(&outgoing, time);
 }

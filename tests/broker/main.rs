@@ -5,6 +5,7 @@
 mod crash;
 mod exactness;
 mod harness;
+mod membership;
 mod metrics;
 mod reading;
 mod run;
@@ -77,6 +78,11 @@ fn killed_instances_leave_each_result_once() {
 #[test]
 fn an_instance_frozen_beyond_its_session_leaves_each_result_once() {
     crash::check_freeze("freeze", 7, FLOWS, Duration::from_secs(6));
+}
+
+#[test]
+fn a_static_member_that_comes_back_disturbs_no_other() {
+    membership::check_static_restart("static", 9, FLOWS);
 }
 
 #[test]

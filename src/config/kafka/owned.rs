@@ -24,7 +24,7 @@ pub(super) const OWNED: &[Owned] = &[
     ),
     owned(
         "group.instance.id",
-        "membership is dynamic: with a static member a killed instance's partitions wait for its session timeout, and under `group.protocol: consumer` a second process with the id is fenced",
+        "one id for two processes would fence one of them; set `membership: static`, which uses each process's instance id",
     ),
     owned(
         "group.protocol.type",

@@ -189,6 +189,8 @@ fn kafka_properties() {
         "kafka: {max.poll.records: 500}",
         "kafka: {group.protocol: consumer, session.timeout.ms: 10000, heartbeat.interval.ms: 2000}",
         "kafka: {group.remote.assignor: uniform}",
+        "membership: static\nkafka: {group.protocol: consumer}",
+        "membership: sticky",
         "kafka: {session.timeout.ms: 2000, heartbeat.interval.ms: 2000}",
         "kafka: {max.in.flight: 6}",
         "kafka: {retries: 0}",
