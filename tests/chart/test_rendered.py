@@ -89,7 +89,7 @@ class Rendered(unittest.TestCase):
 
     def test_operators_check_can_fail(self):
         topic = {"apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaTopic", "metadata": {"name": "t"}}
-        for spec, said in [({"partitons": 3}, "partitons"), ({"partitions": 0.5}, "must be integer")]:
+        for spec, said in [({"partition": 3}, "partition"), ({"partitions": 0.5}, "must be integer")]:
             result = check_custom([("bad", topic | {"spec": spec})])
             self.assertNotEqual(result.returncode, 0)
             self.assertIn(said, result.stdout + result.stderr)

@@ -13,10 +13,10 @@ root=$target/tools/prometheus-2.42.0-alertmanager-0.25.0
 # Unpacked and not installed: the packages would start services.
 fetch_debian() {
     local partial=$root.partial
-    command -v apt-get >/dev/null && command -v dpkg >/dev/null || {
+    if ! { command -v apt-get && command -v dpkg; } >/dev/null; then
         echo "tests/monitoring/run.sh needs prometheus, promtool, alertmanager and amtool: install Prometheus and Alertmanager" >&2
         exit 1
-    }
+    fi
     rm -rf "$partial"
     mkdir -p "$partial/packages"
     download() (cd "$partial/packages" && apt-get -qq -o APT::Sandbox::User=root download prometheus prometheus-alertmanager)
