@@ -4,12 +4,12 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{CliError, HealthArgs, Output};
 
 /// Reasons for not being ready are a few lines; more than this is somebody else's answer.
-const LONGEST_ANSWER: u64 = 64 * 1024;
+const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// Asks the process that runs with the same configuration, or at `--address`, whether it is ready, or alive.
 ///
@@ -61,38 +61,54 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 fn ask(address: &str, path: &str, timeout: Duration) -> io::Result<String> {
-    let mut stream = connect(address, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
+    let deadline = Instant::now() + timeout;
+    exchange(address, path, deadline).map_err(|e| match e.kind() {
+        // What the system calls a read that took too long differs.
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            let what = format!("no answer within {} s", timeout.as_secs());
+            io::Error::new(io::ErrorKind::TimedOut, what)
+        }
+        _ => e,
+    })
+}
+
+fn exchange(address: &str, path: &str, deadline: Instant) -> io::Result<String> {
+    let mut stream = connect(address, deadline)?;
+    stream.set_write_timeout(Some(left(deadline)?))?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    match stream.take(LONGEST_ANSWER).read_to_string(&mut answer) {
-        Ok(_) => Ok(answer),
-        // What the system calls a read that took too long differs.
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-            ) =>
-        {
-            let what = format!("no answer within {} s", timeout.as_secs());
-            Err(io::Error::new(io::ErrorKind::TimedOut, what))
+    let mut answer = Vec::new();
+    let mut chunk = [0; 4096];
+    while answer.len() < LONGEST_ANSWER {
+        // A read may bring a byte, and the next one another.
+        stream.set_read_timeout(Some(left(deadline)?))?;
+        match stream.read(&mut chunk)? {
+            0 => break,
+            n => answer.extend_from_slice(&chunk[..n]),
         }
-        Err(e) => Err(e),
     }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// To the first of a name's addresses that takes the connection.
-fn connect(address: &str, timeout: Duration) -> io::Result<TcpStream> {
+fn connect(address: &str, deadline: Instant) -> io::Result<TcpStream> {
     let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for one in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&one, timeout) {
+        match TcpStream::connect_timeout(&one, left(deadline)?) {
             Ok(stream) => return Ok(stream),
             Err(error) => refused = error,
         }
     }
     Err(refused)
+}
+
+/// Never zero, which the system would take for no limit.
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    Ok(left)
 }
 
 /// Status and body.

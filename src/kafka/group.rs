@@ -22,7 +22,7 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 
 use super::errors::{self, ClientLog, Fatal, RequestError};
@@ -64,7 +64,7 @@ pub(crate) enum GroupEvent {
     Failed(Fatal),
 }
 
-/// A member of a group. Leaves the group when dropped.
+/// A member of a group. Leaves the group when dropped, unless it is static.
 pub(crate) struct Group {
     consumer: Arc<BaseConsumer<GroupContext>>,
     fence: Arc<Fence>,
@@ -103,9 +103,10 @@ impl Group {
         let stop_polling = Arc::new(AtomicBool::new(false));
         let poller = {
             let (consumer, stop) = (Arc::clone(&consumer), Arc::clone(&stop_polling));
+            let instance = settings.static_member().map(str::to_owned);
             thread::Builder::new()
                 .name(format!("{stage}-poll"))
-                .spawn(move || poll(&consumer, &stop, &events))
+                .spawn(move || poll(&consumer, instance.as_deref(), &stop, &events))
                 .map_err(|e| Fatal(format!("thread {stage}-poll: {e}")))?
         };
         Ok(Self {
@@ -216,7 +217,7 @@ impl Group {
         self.stop_polling.store(true, Ordering::Relaxed);
     }
 
-    /// Stops polling and waits for the thread. Dropping the group then leaves it.
+    /// Stops polling and waits for the thread. A dynamic member then leaves the group when dropped.
     pub(crate) fn join_poller(&self) {
         self.stop_polling();
         let poller = self
@@ -243,7 +244,13 @@ fn one(partition: &SourceId, offset: i64, what: &str) -> Result<TopicPartitionLi
     Ok(list)
 }
 
-fn poll(consumer: &BaseConsumer<GroupContext>, stop: &AtomicBool, events: &Sender<GroupEvent>) {
+/// Until asked to stop, or the member is of no use. `instance` is the name of a static member.
+fn poll(
+    consumer: &BaseConsumer<GroupContext>,
+    instance: Option<&str>,
+    stop: &AtomicBool,
+    events: &Sender<GroupEvent>,
+) {
     let fail = |why: String| {
         // Nobody listens any more when the stage is stopping.
         let _ = events.send(GroupEvent::Failed(Fatal(why)));
@@ -259,10 +266,16 @@ fn poll(consumer: &BaseConsumer<GroupContext>, stop: &AtomicBool, events: &Sende
                     record.offset()
                 ));
             }
-            Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
-                return fail(format!("group member: {code}"));
-            }
             Some(Err(error)) => {
+                // After that it neither polls nor joins again, and says so only once.
+                if let Some((code, why)) = consumer.client().fatal_error() {
+                    return fail(match instance {
+                        Some(name) if code == RDKafkaErrorCode::FencedInstanceId => {
+                            format!("another process uses instance id {name}: group member: {why}")
+                        }
+                        _ => format!("group member: {why}"),
+                    });
+                }
                 let permanent = error.rdkafka_error_code().is_some_and(errors::is_permanent);
                 if permanent {
                     return fail(format!("group member: {error}"));

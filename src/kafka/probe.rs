@@ -6,7 +6,7 @@ use super::admin::Admin;
 use super::errors::{ClientLog, Fatal, RequestError};
 use super::offsets::Offsets;
 use super::producer::TransactionalProducer;
-use super::settings::{ClientSettings, GroupProtocol};
+use super::settings::{ClientSettings, GroupProtocol, SESSION_TIMEOUT_MS};
 use super::topics::{self, DEAD_LETTER_ROOM, DEFAULT_MESSAGE_BYTES, STATE_MESSAGE_BYTES};
 use crate::config::Config;
 
@@ -120,11 +120,14 @@ fn session(settings: &ClientSettings, config: &Config, findings: &mut Findings) 
             "group.protocol is consumer: the broker's group.consumer.session.timeout.ms (45 s by default) decides how long a dead instance's partitions wait".to_owned(),
         ),
         GroupProtocol::Classic => {
-            let session = config
-                .kafka
-                .get("session.timeout.ms")
-                .and_then(|v| v.parse::<i64>().ok());
-            if let Some(ms) = session.filter(|ms| *ms > LONG_SESSION_MS) {
+            let session = config.kafka.get("session.timeout.ms").map(String::as_str);
+            if config.static_membership {
+                let ms = session.unwrap_or(SESSION_TIMEOUT_MS);
+                findings.add(
+                    Severity::Fine,
+                    format!("membership is static: nobody counts the partitions of an instance that is away for up to session.timeout.ms, {ms}"),
+                );
+            } else if let Some(ms) = session.filter(|ms| ms.parse().is_ok_and(|ms: i64| ms > LONG_SESSION_MS)) {
                 findings.add(
                     Severity::Warning,
                     format!("session.timeout.ms is {ms}: a dead instance's partitions wait that long; above {LONG_SESSION_MS} is long"),

@@ -50,6 +50,6 @@ pub fn reset(config: &Config) -> Result<Removed, Fatal> {
 
 fn running(group: &str) -> Fatal {
     Fatal(format!(
-        "group {group} has members: stop every instance of the application first"
+        "group {group} has members: stop every instance of the application first, and wait for session.timeout.ms if it was killed or its membership is static"
     ))
 }

@@ -15,7 +15,7 @@ pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Classic group: a killed instance is replaced after this.
-const SESSION_TIMEOUT_MS: &str = "10000";
+pub(super) const SESSION_TIMEOUT_MS: &str = "10000";
 /// Classic group: a few heartbeats may be lost within the session timeout.
 const HEARTBEAT_INTERVAL_MS: &str = "2000";
 /// New partitions of the input are seen this soon.
@@ -123,6 +123,11 @@ impl ClientSettings {
         self.consume(&mut client, group);
         client.set("enable.partition.eof", "true");
         client
+    }
+
+    /// The name under which this process is a static member of its groups.
+    pub(crate) fn static_member(&self) -> Option<&str> {
+        self.static_member.as_deref()
     }
 
     /// A member of a stage's group.

@@ -92,7 +92,8 @@ struct Shell {
     pulses: Pulses,
 }
 
-/// Runs stages until `stop` is requested, then commits what was counted and leaves the groups.
+/// Runs stages until `stop` is requested, then commits what was counted and leaves the groups, unless its
+/// membership is static.
 pub fn run(config: Config, stages: Stages, around: Surroundings) -> Result<(), Fatal> {
     let facts = kafka::ensure(&config, &ClientSettings::new(&config))?;
     run_on(facts, config, stages, around)

@@ -82,7 +82,7 @@ fn an_instance_frozen_beyond_its_session_leaves_each_result_once() {
 
 #[test]
 fn a_static_member_that_comes_back_disturbs_no_other() {
-    membership::check_static_restart("static", 9, FLOWS);
+    membership::check_static_restarts("static", 9, FLOWS);
 }
 
 #[test]
@@ -123,7 +123,8 @@ fn deleted_records_are_counted_as_lost_or_stop_the_process() {
 
 #[test]
 fn two_processes_under_one_instance_id_do_not_go_on() {
-    reading::check_same_instance_id();
+    reading::check_same_instance_id("twins", "dynamic");
+    reading::check_same_instance_id("static-twins", "static");
 }
 
 #[test]

@@ -8,9 +8,9 @@ use crate::support::kafka_node::Cluster;
 use crate::support::scrape::Scrape;
 use crate::support::wait;
 
-/// Two instances with static membership; one is killed and started again within its session. The other keeps
-/// what it has throughout: no rebalance reaches it.
-pub(crate) fn check_static_restart(name: &str, seed: u64, flows: usize) {
+/// Two instances; one is restarted in order, then killed and started again, within its session. The other
+/// keeps what it has throughout: no rebalance reaches it.
+pub(crate) fn check_static_restarts(name: &str, seed: u64, flows: usize) {
     let cluster = Cluster::shared();
     let prepared = prepare(cluster, name, seed, flows);
     let app = app(cluster, &prepared)
@@ -18,25 +18,29 @@ pub(crate) fn check_static_restart(name: &str, seed: u64, flows: usize) {
         .set("kafka.session.timeout.ms", 45_000)
         .set("kafka.statistics.interval.ms", 200);
     let mut instances = app.start_all(2);
-    let settled = settled(&instances[1]);
-    thread::scope(|scope| {
-        scope.spawn(|| write(cluster, &prepared, LIFE));
-        wait::pass(LIFE / 3);
-        let victim = &mut instances[0].process;
-        victim.kill().expect("a running instance can be killed");
-        instances[0] = app.start(0);
+    let other = instances.pop().expect("there are two");
+    let mut restarted = instances.pop().expect("there are two");
+    let settled = settled(&other);
+    let restarted = thread::scope(|scope| {
+        scope.spawn(|| write(cluster, &prepared, LIFE * 2));
+        for end in [Instance::stop, Instance::kill] {
+            wait::pass(LIFE / 3);
+            end(restarted);
+            restarted = app.start(0);
+            restarted.ready();
+        }
+        restarted
     });
     prepared.until_final(&app);
-    instances.iter_mut().for_each(Instance::ready);
     assert_eq!(
-        rebalances(&instances[1]),
+        rebalances(&other),
         Some(settled),
-        "the restart of one instance reached the other"
+        "a restart of one instance reached the other"
     );
-    prepared.finish(&app, instances);
+    prepared.finish(&app, vec![restarted, other]);
 }
 
-/// Its rebalances once each stage has partitions and two looks in a row, a while apart, count the same.
+/// Its rebalances, once two looks in a row, a while apart, count the same.
 fn settled(instance: &Instance) -> f64 {
     let mut before = None;
     wait::until("the groups are settled", LIFE * 6, LIFE / 2, || {

@@ -144,12 +144,11 @@ pub(crate) fn check_gap() {
 }
 
 /// Two processes under one instance id fence each other until one of them says so and ends.
-pub(crate) fn check_same_instance_id() {
+pub(crate) fn check_same_instance_id(name: &str, membership: &str) {
     let cluster = Cluster::shared();
-    let name = "twins";
     Topic::new(name, 4).create(cluster);
     let writer = Writer::new(cluster, name);
-    let app = App::new(cluster, name, name, &rules());
+    let app = App::new(cluster, name, name, &rules()).set("membership", membership);
     let mut first = app.start(0);
     first.ready();
     let mut second = app.start(0);
@@ -166,7 +165,7 @@ pub(crate) fn check_same_instance_id() {
         })
     });
     assert!(
-        output.contains("another process uses instance id twins-0"),
+        output.contains(&format!("another process uses instance id {name}-0")),
         "{output}"
     );
     // The other goes on, or fell with it and is started anew: each record counts once.

@@ -1,8 +1,10 @@
 //! `hotprefix health` against a process that really runs.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hotprefix::demo;
@@ -101,4 +103,27 @@ fn health_that_cannot_be_asked_for_exits_with_1_and_says_why() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn peer_that_answers_byte_by_byte_does_not_hold_it() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let peer = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // Until nobody reads any more; far longer than the second that is asked for.
+        (0..300).any(|_| {
+            thread::park_timeout(Duration::from_millis(100));
+            stream.write_all(b"x").is_err()
+        })
+    });
+    let asked = ["health", "--timeout", "1", "--address", &address];
+    let output = hotprefix(&asked).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("no answer within 1 s"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(peer.join().unwrap(), "it was read to its end");
 }

@@ -29,4 +29,7 @@ WARNING: this chart was packaged without alert rules; prometheusRule has no effe
 {{- if and $v.strimzi.cluster (ne (include "hotprefix.strimziNamespace" .) .Release.Namespace) $v.kafka.tls.enabled (not $v.kafka.tls.ca.existingSecret) }}
 WARNING: the CA of cluster {{ $v.strimzi.cluster }} is in namespace {{ $v.strimzi.namespace }}; copy its Secret here and name it in kafka.tls.ca.existingSecret.
 {{- end }}
+{{- if and $v.staticMembership.enabled (or $v.autoscaling.hpa.enabled $v.autoscaling.keda.enabled) }}
+WARNING: with staticMembership nobody reads the partitions of a pod that was scaled away until session.timeout.ms is over.
+{{- end }}
 {{- end -}}
