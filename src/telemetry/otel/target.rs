@@ -108,17 +108,18 @@ fn check(set: &Set, url: &str, protocol: Protocol) -> Result<(), BadVariable> {
         Protocol::Http => "http://localhost:4318",
     };
     let valid = format!("valid is a URL such as {example} or https://…");
-    let uri: Uri = url.parse().map_err(|_| set.bad(&*valid))?;
-    if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
+    // Before anything is parsed: of a URL that is none, or has a `#` in the password, nobody knows the user.
+    if set.value.contains('@') {
         return Err(BadVariable {
             name: set.name.clone(),
             // There is a password in it.
             value: String::new(),
             valid: format!(
-                "{valid} without a user; credentials go into OTEL_EXPORTER_OTLP_HEADERS"
+                "{valid} without a user; credentials go into OTEL_EXPORTER_OTLP_HEADERS, and an `@` elsewhere is `%40`"
             ),
         });
     }
+    let uri: Uri = url.parse().map_err(|_| set.bad(&*valid))?;
     let has_host = uri.host().is_some_and(|host| !host.is_empty());
     if !has_host || !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(set.bad(valid));

@@ -80,11 +80,6 @@ fn bad_values_are_told_with_variable_value_and_what_is_valid() {
     }
     let sampler = errors(&[("OTEL_TRACES_SAMPLER", "jaeger_remote")]).concat();
     assert!(sampler.starts_with("OTEL_TRACES_SAMPLER `jaeger_remote`: valid is `always_on`, "));
-    let user = errors(&[(
-        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
-        "http://me:secret@c:4318/v1/logs",
-    )]);
-    assert!(user.concat().contains("without a user") && !user.concat().contains("secret"));
     let grpc = errors(&[
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
         (
@@ -93,6 +88,32 @@ fn bad_values_are_told_with_variable_value_and_what_is_valid() {
         ),
     ]);
     assert!(grpc.concat().contains("gRPC takes no path"), "{grpc:?}");
+}
+
+#[test]
+fn passwords_of_endpoints_are_not_told_whatever_the_url_looks_like() {
+    for (url, secret) in [
+        ("http://me:secret@c:4318/v1/logs", "secret"),
+        ("me:secret@collector:4318", "secret"),
+        ("https://me:s^cret@c", "s^cret"),
+        ("http://me:pa#ss@c", "pa#ss"),
+        ("http://me:pa/ss@c", "pa/ss"),
+        ("ftp://me:secret@c", "secret"),
+    ] {
+        for protocol in ["grpc", "http/protobuf"] {
+            let found = errors(&[
+                ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", protocol),
+                ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", url),
+            ])
+            .concat();
+            assert!(
+                found.starts_with("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: ")
+                    && found.contains("without a user")
+                    && !found.contains(secret),
+                "{protocol}: {found}"
+            );
+        }
+    }
 }
 
 #[test]
