@@ -39,10 +39,18 @@ impl HttpClient for Telling {
         Self: 'f,
     {
         Box::pin(async move {
-            let result = self.client.send_bytes(request).await;
+            let result = self.client.send_bytes(request).await.map_err(without_url);
             *self.cause.lock() = result.as_ref().err().map(|error| reason(error.as_ref()));
             result
         })
+    }
+}
+
+/// The URL is told by whoever knows what of it may be told: its query may hold a key.
+fn without_url(error: HttpError) -> HttpError {
+    match error.downcast::<reqwest::Error>() {
+        Ok(error) => error.without_url().into(),
+        Err(other) => other,
     }
 }
 

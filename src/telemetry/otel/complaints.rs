@@ -82,7 +82,7 @@ impl<E> Told<E> {
     pub(super) fn new(exporter: E, target: &Target, cause: Cause) -> Self {
         Self {
             exporter,
-            what: format!("OTLP {} to {}", target.signal.lower(), target.endpoint),
+            what: format!("OTLP {} to {}", target.signal.lower(), target.shown),
             cause,
             trouble: Mutex::default(),
         }

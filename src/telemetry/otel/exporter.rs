@@ -59,7 +59,7 @@ fn told<E>(
 ) -> Result<Told<E>, BadVariable> {
     let exporter = built.map_err(|error| BadVariable {
         name: target.named_by.clone(),
-        value: target.endpoint.clone(),
+        value: target.shown.clone(),
         valid: error.to_string(),
     })?;
     Ok(Told::new(exporter, target, cause))
@@ -131,8 +131,8 @@ fn client(target: &Target) -> Result<Client, BadVariable> {
     }
     client.build().map_err(|e| BadVariable {
         name: target.named_by.clone(),
-        value: target.endpoint.clone(),
-        valid: reason(&e),
+        value: target.shown.clone(),
+        valid: reason(&e.without_url()),
     })
 }
 

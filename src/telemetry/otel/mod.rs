@@ -252,7 +252,7 @@ fn runtime(settings: &Settings) -> Result<Option<Runtime>, BadVariable> {
         .build();
     runtime.map(Some).map_err(|e| BadVariable {
         name: target.named_by.clone(),
-        value: target.endpoint.clone(),
+        value: target.shown.clone(),
         valid: format!("starting a thread: {e}"),
     })
 }

@@ -16,8 +16,10 @@ const MAX_TIMEOUT: u64 = 10 * 60 * 1000;
 pub(super) struct Target {
     pub(super) signal: Signal,
     pub(super) protocol: Protocol,
-    /// The whole URL; of gRPC without a path.
+    /// The whole URL; of gRPC without a path. Not to be told: its query may hold a key.
     pub(super) endpoint: String,
+    /// The URL for messages, without its query.
+    pub(super) shown: String,
     /// The variable that named it, for messages.
     pub(super) named_by: String,
     /// For one export with all its tries.
@@ -68,6 +70,7 @@ pub(super) fn read(vars: &mut Variables, signal: Signal, limit: Option<Set>) -> 
     Target {
         signal,
         protocol,
+        shown: without_query(&endpoint),
         endpoint,
         named_by,
         timeout: limit.map_or(timeout, |limit| timeout.min(limit)),
@@ -119,6 +122,10 @@ fn check(set: &Set, url: &str, protocol: Protocol) -> Result<(), BadVariable> {
             ),
         });
     }
+    let set = Set {
+        name: set.name.clone(),
+        value: without_query(&set.value),
+    };
     let uri: Uri = url.parse().map_err(|_| set.bad(&*valid))?;
     let has_host = uri.host().is_some_and(|host| !host.is_empty());
     if !has_host || !matches!(uri.scheme_str(), Some("http" | "https")) {
@@ -130,6 +137,14 @@ fn check(set: &Set, url: &str, protocol: Protocol) -> Result<(), BadVariable> {
         )));
     }
     Ok(())
+}
+
+/// A URL as far as messages may show it: some collectors take their keys in the query.
+fn without_query(url: &str) -> String {
+    match url.split_once(['?', '#']) {
+        Some((shown, _)) => format!("{shown}?…"),
+        None => url.to_owned(),
+    }
 }
 
 /// The exporter reads headers by itself and passes over those that are none.

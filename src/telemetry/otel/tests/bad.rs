@@ -117,6 +117,22 @@ fn passwords_of_endpoints_are_not_told_whatever_the_url_looks_like() {
 }
 
 #[test]
+fn keys_in_the_query_of_an_endpoint_are_not_told() {
+    for url in [
+        "collector:4318/v1/logs?api-key=secret",
+        "https://c^d?api-key=secret",
+        "c?api-key=secret",
+    ] {
+        let name = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT";
+        let found = errors(&[(name, url)]).concat();
+        let shown = url.split_once('?').expect("it has a query").0;
+        let start = format!("{name} `{shown}?…`: valid is ");
+        assert!(found.starts_with(&start), "{found}");
+        assert!(!found.contains("secret"), "{found}");
+    }
+}
+
+#[test]
 fn every_bad_variable_is_told_once() {
     let found = errors(&[
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon"),

@@ -1,5 +1,6 @@
 //! What the variables mean, one by one.
 
+mod alone;
 mod bad;
 mod running;
 
