@@ -2,12 +2,13 @@
 
 use std::io::IsTerminal as _;
 
+use tracing::Metadata;
 use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
-use super::otel::{COLLECTOR_ONLY, Otel, is_ours};
+use super::otel::{Otel, is_ours, is_told};
 use crate::config::TelemetryConfig;
 
 /// Why there is no log.
@@ -43,10 +44,13 @@ pub fn init(config: &TelemetryConfig, otel: &Otel) -> Result<(), LogError> {
     } else {
         lines.boxed()
     };
+    // Without the hint, what no layer wants would be asked for at every level.
+    let most = Filter::<Registry>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
+    let only = |wanted: fn(&Metadata<'_>) -> bool| FilterFn::new(wanted).with_max_level_hint(most);
     Registry::default()
-        .with(lines.with_filter(filter.clone().with_target(COLLECTOR_ONLY, LevelFilter::OFF)))
+        .with(lines.with_filter(filter.clone().and(only(is_told))))
         .with(otel.log_layer().map(|layer| {
-            let others = FilterFn::new(|event| !is_ours(event.target()));
+            let others = only(|event| !is_ours(event.target()));
             layer.with_filter(filter.and(others))
         }))
         .try_init()

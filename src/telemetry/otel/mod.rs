@@ -3,9 +3,9 @@
 //! In: the environment, and who we are. Out: spans ([`Tracing`]), log lines ([`Otel::log_layer`]) and what
 //! the instruments show ([`Otel::attach`]), sent in batches by threads of their own. Guarantees: nothing
 //! waits for a collector, neither the data path nor, for longer than [`SHUTDOWN`], the end of the process;
-//! what waits to be sent is bounded, and what finds no room is dropped; trouble is a line a minute at
-//! most; events of the way to the collector are never sent to it. A variable that cannot be obeyed ends
-//! the start ([`OtelErrors`]).
+//! what waits to be sent is bounded, and what finds no room is dropped, counted and told ([`is_told`]);
+//! trouble is a line a minute at most; events of the way to the collector are never sent to it. A variable
+//! that cannot be obeyed ends the start ([`OtelErrors`]).
 //!
 //! Off unless a variable turns it on: then there is no thread and no queue.
 
@@ -37,6 +37,7 @@ use opentelemetry_sdk::trace::{
     BatchConfigBuilder as SpanBatchConfig, BatchSpanProcessor, SdkTracerProvider, SpanLimits,
 };
 use tokio::runtime::Runtime;
+use tracing::Metadata;
 
 pub use span::{
     Finalised, Flushed, Links, MAX_LINKS, Span, SpanContext, TRACEPARENT, Tracing, context_of,
@@ -223,6 +224,16 @@ pub fn is_ours(target: &str) -> bool {
         "hotprefix::telemetry::otel",
     ];
     STACK.iter().any(|prefix| target.starts_with(prefix))
+}
+
+/// Whether an event is for stderr. Of the SDK's own that is when a queue is full for the first time, and how much
+/// was dropped at the end; others would tell each failed export, which is told here once a minute.
+pub fn is_told(event: &Metadata<'_>) -> bool {
+    if event.target() == COLLECTOR_ONLY {
+        return false;
+    }
+    let (name, is_sdk) = (event.name(), event.target().starts_with("opentelemetry"));
+    !is_sdk || name.ends_with("DroppingStarted") || name.ends_with("Dropped")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
