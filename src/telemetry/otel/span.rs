@@ -15,7 +15,7 @@ use opentelemetry::{Context, ContextGuard, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 
-pub use opentelemetry::trace::SpanContext;
+pub use opentelemetry::trace::{SpanContext, SpanId};
 
 use super::names;
 use crate::telemetry::clock;
@@ -86,7 +86,7 @@ pub struct Finalised {
 pub struct Links {
     /// At most [`MAX_LINKS`].
     pub contexts: Vec<SpanContext>,
-    /// How many more there were.
+    /// About how many more there were.
     pub left_out: u64,
 }
 
