@@ -1,7 +1,8 @@
 //! Spans of flushes and emissions, and the way from an alert back to its flows' flushes.
 //!
-//! Made by the stages, one for a transaction and never for a record. What is not sampled costs a random
-//! number; without traces a [`Tracing`] is empty and costs a branch.
+//! Made by the stages, one for a transaction and never for a record. What is not sampled costs its random ids: what
+//! describes a span, its links among it, is made once it is sampled, so that a sampler sees the kind of span alone.
+//! Without traces a [`Tracing`] is empty and costs a branch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{
-    Link, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _,
+    Span as _, SpanBuilder, SpanKind, SpanRef, Status, TraceContextExt as _, Tracer as _,
 };
 use opentelemetry::{Context, ContextGuard, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -102,32 +103,34 @@ impl Tracing {
 
     /// A flush that began `age` ago and writes to `topic`.
     pub fn flush(&self, topic: &str, age: Duration) -> Span {
-        self.root(|| {
-            let begun = clock::system();
-            let begun = begun.checked_sub(age).unwrap_or(begun);
-            let attributes = vec![
+        let span = self.root("flush", SpanKind::Producer, || {
+            let now = clock::system();
+            now.checked_sub(age).unwrap_or(now)
+        });
+        span.describe(|span| {
+            span.update_name(format!("flush {topic}"));
+            span.set_attributes([
                 KeyValue::new(names::SYSTEM, "kafka"),
                 KeyValue::new(names::OPERATION_NAME, "flush"),
                 KeyValue::new(names::OPERATION_TYPE, "send"),
                 KeyValue::new(names::DESTINATION, topic.to_owned()),
-            ];
-            SpanBuilder::from_name(format!("flush {topic}"))
-                .with_kind(SpanKind::Producer)
-                .with_start_time(begun)
-                .with_attributes(attributes)
-        })
+            ]);
+        });
+        span
     }
 
-    /// An emission whose prefix pass took the time from `begun` to `passed`.
+    /// An emission whose prefix pass took the time from `begun` to `passed`. `what` is asked for when it is sampled.
     pub fn finalise(
         &self,
         what: impl FnOnce() -> Finalised,
         begun: SystemTime,
         passed: SystemTime,
     ) -> Span {
-        let span = self.root(|| {
+        let span = self.root("finalise", SpanKind::Consumer, || begun);
+        span.describe(|span| {
             let what = what();
-            let mut attributes = vec![
+            span.update_name(format!("finalise {}", what.topic));
+            span.set_attributes([
                 KeyValue::new(names::SYSTEM, "kafka"),
                 KeyValue::new(names::OPERATION_NAME, "finalise"),
                 KeyValue::new(names::OPERATION_TYPE, "process"),
@@ -137,17 +140,14 @@ impl Tracing {
                 KeyValue::new(names::LEAVES, number(what.leaves)),
                 KeyValue::new(names::ALERTS, number(what.alerts)),
                 KeyValue::new(names::LINKS_LEFT_OUT, number(what.links.left_out)),
-            ];
+            ]);
             if let Some((first, last)) = what.ends {
-                attributes.push(KeyValue::new(names::WINDOW_FIRST_END, first));
-                attributes.push(KeyValue::new(names::WINDOW_LAST_END, last));
+                span.set_attribute(KeyValue::new(names::WINDOW_FIRST_END, first));
+                span.set_attribute(KeyValue::new(names::WINDOW_LAST_END, last));
             }
-            let links = what.links.contexts.into_iter();
-            SpanBuilder::from_name(format!("finalise {}", what.topic))
-                .with_kind(SpanKind::Consumer)
-                .with_start_time(begun)
-                .with_attributes(attributes)
-                .with_links(links.map(Link::with_context).collect())
+            for flush in what.links.contexts {
+                span.add_link(flush, Vec::new());
+            }
         });
         if let Some(parent) = &span.context {
             let builder = SpanBuilder::from_name("pass").with_start_time(begun);
@@ -159,11 +159,14 @@ impl Tracing {
     }
 
     /// A span of a trace of its own.
-    fn root(&self, builder: impl FnOnce() -> SpanBuilder) -> Span {
-        match &self.0 {
-            Some(_) => self.start(builder(), &Context::new()),
-            None => Span::default(),
+    fn root(&self, name: &'static str, kind: SpanKind, begun: impl FnOnce() -> SystemTime) -> Span {
+        if self.0.is_none() {
+            return Span::default();
         }
+        let builder = SpanBuilder::from_name(name)
+            .with_kind(kind)
+            .with_start_time(begun());
+        self.start(builder, &Context::new())
     }
 
     fn start(&self, builder: SpanBuilder, parent: &Context) -> Span {
@@ -171,10 +174,11 @@ impl Tracing {
             return Span::default();
         };
         let span = tracing.tracer.build_with_context(builder, parent);
-        let context = parent.with_span(span);
-        let is_sampled = context.span().span_context().is_sampled();
+        if !span.span_context().is_sampled() {
+            return Span::default();
+        }
         Span {
-            context: is_sampled.then_some(context),
+            context: Some(parent.with_span(span)),
             tracing: self.clone(),
         }
     }
@@ -222,26 +226,31 @@ impl Span {
         carrier.remove(TRACEPARENT).map(String::into_bytes)
     }
 
+    fn describe(&self, with: impl FnOnce(SpanRef<'_>)) {
+        if let Some(context) = &self.context {
+            with(context.span());
+        }
+    }
+
     /// What the flush wrote.
     pub fn flushed(&self, what: impl FnOnce() -> Flushed) {
-        if let Some(context) = &self.context {
+        self.describe(|span| {
             let what = what();
-            context.span().set_attributes([
+            span.set_attributes([
                 KeyValue::new(names::SOURCES, number(what.sources)),
                 KeyValue::new(names::RECORDS, number(what.records)),
                 KeyValue::new(names::BATCH_MESSAGES, number(what.messages)),
                 KeyValue::new(names::BYTES, number(what.bytes)),
             ]);
-        }
+        });
     }
 
     /// It came to nothing. `class` is one of few words, `why` is for people.
     pub fn fail(&self, class: &'static str, why: &str) {
-        if let Some(context) = &self.context {
-            let span = context.span();
+        self.describe(|span| {
             span.set_attribute(KeyValue::new(names::ERROR_TYPE, class));
             span.set_status(Status::error(why.to_owned()));
-        }
+        });
     }
 }
 

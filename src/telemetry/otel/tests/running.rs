@@ -1,10 +1,10 @@
 //! Exporters that run, without anybody who answers.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 
-use super::super::{COLLECTOR_ONLY, Otel, Tracing, context_of, is_ours};
+use super::super::{COLLECTOR_ONLY, Finalised, Otel, Tracing, context_of, is_ours};
 use super::env;
 
 #[test]
@@ -103,6 +103,30 @@ fn traceparent_leads_back_to_the_span_and_only_where_it_is_wanted() {
             .traceparent(),
         None
     );
+}
+
+#[test]
+fn what_describes_an_emission_is_asked_for_only_when_it_is_sampled() {
+    let asked = |sampler| {
+        let otel = Otel::start(
+            env(&[
+                ("OTEL_TRACES_EXPORTER", "otlp"),
+                ("OTEL_TRACES_SAMPLER", sampler),
+            ]),
+            "one",
+        )
+        .expect("valid variables");
+        let mut asked = false;
+        let what = || {
+            asked = true;
+            Finalised::default()
+        };
+        let now = SystemTime::UNIX_EPOCH;
+        drop(otel.tracing().finalise(what, now, now));
+        asked
+    };
+    assert!(asked("always_on"));
+    assert!(!asked("always_off"));
 }
 
 #[test]
