@@ -1,6 +1,5 @@
 //! One assigned partials partition and where its task stands.
 
-use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,13 +11,11 @@ use crate::kafka::group::{Assigned, Group};
 use crate::kafka::queue::{Buffer, Event, PartitionQueue};
 use crate::kafka::{Fatal, RequestError};
 use crate::partial::{self, Partial, SourceId};
-use crate::telemetry::otel::context_of;
+use crate::telemetry::otel::{TRACEPARENT_C, context_of};
 use crate::time::Timestamp;
 
 /// How long a refused start is tried again before the fetcher is started anew.
 const SEEK_PATIENCE: Duration = Duration::from_secs(2);
-/// [`crate::telemetry::otel::TRACEPARENT`], for librdkafka.
-const TRACEPARENT: &CStr = c"traceparent";
 /// Between two tries.
 const SEEK_PAUSE: Duration = Duration::from_millis(20);
 
@@ -151,7 +148,7 @@ impl Slot {
                 .and_then(|p| partial::decode(p).map_err(|e| e.to_string()))
                 .map_err(|e| Fatal(format!("{source}: record at offset {offset}: {e}")))?;
             if traced && let Partial::Delta(delta) = &partial {
-                let flush = message.header(TRACEPARENT).and_then(context_of);
+                let flush = message.header(TRACEPARENT_C).and_then(context_of);
                 if let Some(flush) = flush {
                     detecting.behind.add(&delta.rule, delta.window.end, flush);
                 }

@@ -40,8 +40,8 @@ use tokio::runtime::Runtime;
 use tracing::Metadata;
 
 pub use span::{
-    Finalised, Flushed, Links, MAX_LINKS, Span, SpanContext, SpanId, TRACEPARENT, Tracing,
-    context_of,
+    Finalised, Flushed, Links, MAX_LINKS, Span, SpanContext, SpanId, TRACEPARENT, TRACEPARENT_C,
+    Tracing, context_of,
 };
 pub use variables::{BadVariable, OtelErrors};
 

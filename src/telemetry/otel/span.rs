@@ -5,6 +5,7 @@
 //! Without traces a [`Tracing`] is empty and costs a branch.
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +23,12 @@ use super::names;
 use crate::telemetry::clock;
 
 /// The header, of W3C Trace Context.
-pub const TRACEPARENT: &str = "traceparent";
+pub const TRACEPARENT: &str = match TRACEPARENT_C.to_str() {
+    Ok(name) => name,
+    Err(_) => panic!("it is ASCII"),
+};
+/// The same for librdkafka.
+pub const TRACEPARENT_C: &CStr = c"traceparent";
 /// The most links that a span has.
 pub const MAX_LINKS: usize = 128;
 
