@@ -128,6 +128,7 @@ impl Flusher {
             .filter(|p| pass.is_live(p.offset.number))
             .collect();
         if live.is_empty() {
+            span.fail("revoked", "nothing in it is ours any more");
             return Outcome::Committed;
         }
         let offsets: Vec<_> = live.iter().map(|p| p.offset.clone()).collect();
