@@ -63,7 +63,8 @@ pub(crate) fn check(way: &Way) {
     alerts_lead_to_flushes(&app, &spans, outputs, &partials);
     assert!(!output.alerts.is_empty(), "the load has alerts");
     commits_are_parts(&app, &spans);
-    logs_are_ours(&collector, &stderr);
+    let logs = logs_are_ours(&collector, &stderr);
+    lines_lead_to_flushes(&app, &collector, &logs);
 }
 
 /// Who sent it.
@@ -149,10 +150,14 @@ fn traceparent(record: &Incoming) -> (String, String) {
     }
 }
 
-fn flushes_are_whole(app: &App<'_>, spans: &[Span], records: usize) {
+fn flushes<'s>(app: &App<'_>, spans: &'s [Span]) -> impl Iterator<Item = &'s Span> + Clone {
     let name = format!("flush {}", app.topic("partials"));
-    let flushes: Vec<_> = spans.iter().filter(|s| s.name == name).collect();
-    let done = flushes.iter().filter(|s| s.status != 2);
+    spans.iter().filter(move |span| span.name == name)
+}
+
+fn flushes_are_whole(app: &App<'_>, spans: &[Span], records: usize) {
+    // One that was aborted, or whose partitions were all revoked, has counted nothing.
+    let done = flushes(app, spans).filter(|s| s.status != 2);
     let sum: u64 = done.clone().map(|s| s.number("hotprefix.records")).sum();
     assert_eq!(sum, records as u64, "each record is in one flush");
     for flush in done {
@@ -262,7 +267,7 @@ fn commits_are_parts(app: &App<'_>, spans: &[Span]) {
 }
 
 /// Log lines arrive to the last one, with none of those that sending makes.
-fn logs_are_ours(collector: &Collector, stderr: &str) {
+fn logs_are_ours(collector: &Collector, stderr: &str) -> Vec<Log> {
     let last = "stopped, everything committed";
     let logs: Vec<Log> = wait::until("the last log line arrives", PATIENCE, EVERY, || {
         let logs = otlp::logs(&collector.sink.all("logs"));
@@ -292,7 +297,18 @@ fn logs_are_ours(collector: &Collector, stderr: &str) {
         assert!(!is_of_the_way(&log.scope), "{log:?}");
         assert!(log.resource.contains_key("service.instance.id"), "{log:?}");
     }
-    println!("{} log records, {} of them in a trace", logs.len(), {
-        logs.iter().filter(|log| !log.trace.is_empty()).count()
+    logs
+}
+
+/// What is logged inside a flush has its trace and span.
+fn lines_lead_to_flushes(app: &App<'_>, collector: &Collector, logs: &[Log]) {
+    let lines = logs.iter().filter(|log| log.body == "flush committed");
+    let lines: BTreeSet<_> = lines.map(|l| (l.trace.clone(), l.span.clone())).collect();
+    println!("{} log records, {} of flushes", logs.len(), lines.len());
+    assert!(!lines.is_empty(), "each flush writes a line at debug");
+    wait::until("the flush of each line arrives", PATIENCE, EVERY, || {
+        let spans = otlp::spans(&collector.sink.all("traces"));
+        let flushes: BTreeSet<_> = flushes(app, &spans).map(id).collect();
+        lines.is_subset(&flushes).then_some(())
     });
 }

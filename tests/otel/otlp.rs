@@ -39,6 +39,7 @@ pub(crate) struct Log {
     pub(crate) scope: String,
     pub(crate) severity: String,
     pub(crate) trace: String,
+    pub(crate) span: String,
     pub(crate) resource: Attributes,
 }
 
@@ -74,6 +75,7 @@ pub(crate) fn logs(bodies: &[Value]) -> Vec<Log> {
             scope: text(&scope["scope"]["name"]),
             severity: text(&log["severityText"]),
             trace: text(&log["traceId"]),
+            span: text(&log["spanId"]),
             resource: resource.clone(),
         }));
     }

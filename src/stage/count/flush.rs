@@ -149,7 +149,10 @@ impl Flusher {
         }
         self.tell(&live, result.is_ok());
         match result {
-            Ok(_) => Outcome::Committed,
+            Ok(took) => {
+                tracing::debug!(partitions = live.len(), ?took, "flush committed");
+                Outcome::Committed
+            }
             Err(TransactionError::Rewind(why)) => {
                 self.shell.status.trouble(Stage::Count, &why);
                 Outcome::Rewind
