@@ -63,7 +63,9 @@ impl Service {
             .build()
             .map_err(ServiceError::Runtime)?;
         let metrics = Metrics::new(otel.resource().clone(), |builder| otel.attach(builder))?;
-        otel.keep(metrics.provider().clone());
+        if let Some(sent) = metrics.sent() {
+            otel.keep(sent.clone());
+        }
         let status = Arc::new(Status::new(metrics.recorder()));
         let watched = Arc::clone(&status);
         let watch: Watch = Arc::new(move || watched.snapshot());

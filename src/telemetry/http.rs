@@ -99,7 +99,7 @@ mod tests {
 
     fn metrics() -> Arc<Metrics> {
         let resource = Resource::builder_empty().build();
-        Arc::new(Metrics::new(resource, |builder| builder).unwrap())
+        Arc::new(Metrics::new(resource, |_| None).unwrap())
     }
 
     fn fetch(address: SocketAddr, path: &str) -> String {

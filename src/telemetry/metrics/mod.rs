@@ -1,9 +1,12 @@
 //! Every metric of hotprefix.
 //!
 //! In: a [`Watch`] and what the stages put into a [`Recorder`]. Out: the text that Prometheus reads, and
-//! the same instruments for every further reader of the provider. Guarantees: each collection, whoever
-//! starts it, shows one [`Snapshot`] of its own; the data path knows no metric; the number of series is
-//! bounded, whatever arrives. Names are a contract with dashboards and alert rules.
+//! the same instruments for the reader that sends. Guarantees: each collection, whoever starts it, shows
+//! one [`Snapshot`] of its own; the data path knows no metric; the number of series is bounded, whatever
+//! arrives. Names are a contract with dashboards and alert rules.
+//!
+//! Invariant: each reader has a provider of its own. In one provider the SDK lets each collection run the
+//! callbacks into what every reader has aggregated: series that are gone would be there again.
 //!
 //! Invariant: [`all`] is every metric there is. Instruments are made from it, and so is `docs/metrics.md`.
 
@@ -17,7 +20,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
 use opentelemetry_sdk::Resource;
@@ -73,17 +76,18 @@ pub fn all() -> impl Iterator<Item = &'static Metric> {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    // Holds the callbacks: instruments end with it.
-    provider: SdkMeterProvider,
+    // Providers hold the callbacks: instruments end with them.
+    shown: SdkMeterProvider,
+    sent: Option<SdkMeterProvider>,
     recorder: Recorder,
 }
 
 impl Metrics {
-    /// Instruments about `resource`, for `/metrics` and for the readers that `more` adds.
+    /// Instruments about `resource`, for `/metrics` and for the one reader that `attach` adds, if any.
     /// Nothing is observed before [`Self::observe`].
     pub fn new(
         resource: Resource,
-        more: impl FnOnce(MeterProviderBuilder) -> MeterProviderBuilder,
+        attach: impl FnOnce(MeterProviderBuilder) -> Option<MeterProviderBuilder>,
     ) -> Result<Self, MetricsError> {
         let registry = Registry::new();
         let exporter = opentelemetry_prometheus::exporter()
@@ -93,20 +97,14 @@ impl Metrics {
             .without_target_info()
             .scope_info_enabled(false)
             .build()?;
-        let builder = SdkMeterProvider::builder()
-            .with_reader(exporter)
-            .with_resource(resource)
-            .with_view(|_: &Instrument| {
-                Stream::builder()
-                    .with_cardinality_limit(MAX_SERIES)
-                    .build()
-                    .ok()
-            });
-        let provider = more(builder).build();
+        let shown = builder(resource.clone()).with_reader(exporter).build();
+        let sent = attach(builder(resource)).map(MeterProviderBuilder::build);
+        let meters: Vec<_> = [&shown].into_iter().chain(&sent).map(meter).collect();
         Ok(Self {
-            recorder: Recorder::new(&provider.meter("hotprefix")),
+            recorder: Recorder::new(&meters),
             registry,
-            provider,
+            shown,
+            sent,
         })
     }
 
@@ -117,15 +115,18 @@ impl Metrics {
 
     /// Shows what `watch` says, anew at each collection. Once.
     pub fn observe(&self, watch: &Watch) {
-        let meter = self.provider.meter("hotprefix");
-        // Callbacks run in this order, those of one collection on one thread.
-        let mut begins = Some(Watch::clone(watch));
-        for metric in all() {
-            match metric.source {
-                Source::Counter(read) => counter(&meter, metric, read, begins.take()),
-                Source::Gauge(read) => gauge(&meter, metric, read, begins.take()),
-                // Recorded as it happens.
-                Source::Histogram(_) => {}
+        for provider in [&self.shown].into_iter().chain(&self.sent) {
+            let meter = meter(provider);
+            let seen = Seen::default();
+            // Callbacks run in this order, and those of one reader for one collection at a time.
+            let mut begins = Some(Watch::clone(watch));
+            for metric in all() {
+                match metric.source {
+                    Source::Counter(read) => counter(&meter, metric, read, &seen, begins.take()),
+                    Source::Gauge(read) => gauge(&meter, metric, read, &seen, begins.take()),
+                    // Recorded as it happens.
+                    Source::Histogram(_) => {}
+                }
             }
         }
     }
@@ -135,47 +136,70 @@ impl Metrics {
         Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
     }
 
-    /// The provider behind, to flush and to shut down.
-    pub const fn provider(&self) -> &SdkMeterProvider {
-        &self.provider
+    /// What the attached reader reads, to shut it down.
+    pub const fn sent(&self) -> Option<&SdkMeterProvider> {
+        self.sent.as_ref()
     }
 }
 
-thread_local! {
-    /// What the collection on this thread shows. Collections of several readers may run at a time,
-    /// each on a thread of its own: so its numbers belong together.
-    static SEEN: RefCell<Snapshot> = RefCell::default();
+/// What the present collection of one reader shows, so that its numbers belong together.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Snapshot>>);
+
+impl Seen {
+    fn lock(&self) -> MutexGuard<'_, Snapshot> {
+        // Replaced as a whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn counter(meter: &Meter, metric: &Metric, read: Read, begins: Option<Watch>) {
+fn builder(resource: Resource) -> MeterProviderBuilder {
+    SdkMeterProvider::builder()
+        .with_resource(resource)
+        .with_view(|_: &Instrument| {
+            Stream::builder()
+                .with_cardinality_limit(MAX_SERIES)
+                .build()
+                .ok()
+        })
+}
+
+fn meter(provider: &SdkMeterProvider) -> Meter {
+    provider.meter("hotprefix")
+}
+
+fn counter(meter: &Meter, metric: &Metric, read: Read, seen: &Seen, begins: Option<Watch>) {
     let builder = meter.f64_observable_counter(metric.name);
     builder
         .with_description(metric.help)
         .with_unit(metric.unit.ucum())
-        .with_callback(callback(read, begins))
+        .with_callback(callback(read, seen, begins))
         .build();
 }
 
-fn gauge(meter: &Meter, metric: &Metric, read: Read, begins: Option<Watch>) {
+fn gauge(meter: &Meter, metric: &Metric, read: Read, seen: &Seen, begins: Option<Watch>) {
     let builder = meter.f64_observable_gauge(metric.name);
     builder
         .with_description(metric.help)
         .with_unit(metric.unit.ucum())
-        .with_callback(callback(read, begins))
+        .with_callback(callback(read, seen, begins))
         .build();
 }
 
 /// Shows what `read` finds in the collection's snapshot, which the callback that `begins` takes.
 fn callback(
     read: Read,
+    seen: &Seen,
     begins: Option<Watch>,
 ) -> impl Fn(&dyn AsyncInstrument<f64>) + Send + Sync + 'static {
+    let seen = seen.clone();
     move |observer| {
         if let Some(watch) = &begins {
-            SEEN.replace(watch());
+            let taken = watch();
+            *seen.lock() = taken;
         }
-        SEEN.with_borrow(|seen| {
-            read(seen, &mut |value, labels| observer.observe(value, labels));
+        read(&seen.lock(), &mut |value, labels| {
+            observer.observe(value, labels);
         });
     }
 }

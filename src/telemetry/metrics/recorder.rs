@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Histogram, Meter, MeterProvider as _, NoopMeterProvider};
+use opentelemetry::metrics::{Histogram, Meter};
 
 use super::MAX_RULES;
 use super::count::RULE;
@@ -100,28 +100,26 @@ pub(super) const ALL: &[Metric] = &[
 ];
 
 /// What the stages record into. Without [`super::Metrics`] behind it, it forgets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Recorder {
-    flush: Histogram<f64>,
-    emission: Histogram<f64>,
-    finalise: Histogram<f64>,
-    commit: Histogram<f64>,
-    completeness: Histogram<f64>,
-    window_leaves: Histogram<f64>,
-    latency: Histogram<f64>,
+    flush: Distribution,
+    emission: Distribution,
+    finalise: Distribution,
+    commit: Distribution,
+    completeness: Distribution,
+    window_leaves: Distribution,
+    latency: Distribution,
     /// Rules with series of their own.
     rules: Arc<Mutex<BTreeSet<String>>>,
 }
 
-impl Default for Recorder {
-    fn default() -> Self {
-        Self::new(&NoopMeterProvider::new().meter("hotprefix"))
-    }
-}
+/// One distribution, for each reader.
+#[derive(Clone, Debug, Default)]
+struct Distribution(Vec<Histogram<f64>>);
 
-impl Recorder {
-    pub(super) fn new(meter: &Meter) -> Self {
-        let histogram = |metric: &Metric| {
+impl Distribution {
+    fn new(metric: &Metric, meters: &[Meter]) -> Self {
+        let histogram = |meter: &Meter| {
             meter
                 .f64_histogram(metric.name)
                 .with_description(metric.help)
@@ -129,6 +127,19 @@ impl Recorder {
                 .with_boundaries(metric.buckets().to_vec())
                 .build()
         };
+        Self(meters.iter().map(histogram).collect())
+    }
+
+    fn record(&self, value: f64, labels: &[KeyValue]) {
+        for histogram in &self.0 {
+            histogram.record(value, labels);
+        }
+    }
+}
+
+impl Recorder {
+    pub(super) fn new(meters: &[Meter]) -> Self {
+        let histogram = |metric| Distribution::new(metric, meters);
         Self {
             flush: histogram(&FLUSH),
             emission: histogram(&EMISSION),

@@ -145,11 +145,9 @@ impl Otel {
     }
 
     /// Adds the reader that sends metrics, if that is wanted.
-    pub fn attach(&self, provider: MeterProviderBuilder) -> MeterProviderBuilder {
-        match lock(&self.reader).take() {
-            Some(reader) => provider.with_reader(reader),
-            None => provider,
-        }
+    pub fn attach(&self, provider: MeterProviderBuilder) -> Option<MeterProviderBuilder> {
+        let reader = lock(&self.reader).take()?;
+        Some(provider.with_reader(reader))
     }
 
     /// The provider that got the reader: it is kept, and shut down with the rest.

@@ -38,7 +38,7 @@ fn status(selected: u64) -> SourceStatus {
 }
 
 fn watched(watch: impl Fn() -> Snapshot + Send + Sync + 'static) -> Metrics {
-    let metrics = Metrics::new(Resource::builder_empty().build(), |builder| builder).unwrap();
+    let metrics = Metrics::new(Resource::builder_empty().build(), |_| None).unwrap();
     let watch: Watch = Arc::new(watch);
     metrics.observe(&watch);
     metrics

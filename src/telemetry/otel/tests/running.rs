@@ -47,8 +47,8 @@ fn nobody_waits_for_a_collector_that_takes_connections_and_never_answers() {
             ("OTEL_TRACES_SAMPLER", "always_on"),
         ]);
         let mut otel = Otel::start(vars, "one").expect("valid variables");
-        let provider = otel.attach(SdkMeterProvider::builder()).build();
-        otel.keep(provider);
+        let provider = otel.attach(SdkMeterProvider::builder());
+        otel.keep(provider.expect("metrics are wanted").build());
         drop(otel.tracing().flush("partials", Duration::ZERO));
         let begun = Instant::now();
         otel.shutdown(Duration::from_millis(300));
