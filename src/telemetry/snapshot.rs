@@ -12,6 +12,9 @@ use crate::time::Timestamp;
 /// Answers with the present state. Called at each scrape and probe; must not block.
 pub type Watch = Arc<dyn Fn() -> Snapshot + Send + Sync>;
 
+/// Exporters that are counted apart: their addresses are what a packet claims, and anybody can make them up.
+pub(super) const MAX_EXPORTERS: usize = 1_000;
+
 /// Where the stages of this process stand. A stage that does not run here is `None`.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -44,8 +47,19 @@ pub struct CountStatus {
     pub leaves: u64,
     /// What each rule selected in committed flushes of this process.
     pub rules: BTreeMap<Arc<str>, RuleSums>,
-    /// Flows counted as sampling rate 1 because nobody said, by exporter.
-    pub unknown_sampling: BTreeMap<Addr, u64>,
+    /// Flows counted as sampling rate 1 because nobody said, by exporter; `None` is no exporter, and all
+    /// that came when there were [`MAX_EXPORTERS`]. [`Self::add_unknown_sampling`] keeps it so.
+    pub unknown_sampling: BTreeMap<Option<Addr>, u64>,
+}
+
+impl CountStatus {
+    /// So many more flows of `exporter` were counted as sampling rate 1.
+    pub fn add_unknown_sampling(&mut self, exporter: Option<Addr>, flows: u64) {
+        let known = &mut self.unknown_sampling;
+        let apart = known.len() - usize::from(known.contains_key(&None));
+        let is_apart = apart < MAX_EXPORTERS || known.contains_key(&exporter);
+        *known.entry(exporter.filter(|_| is_apart)).or_default() += flows;
+    }
 }
 
 /// One input partition.
@@ -105,4 +119,22 @@ pub struct Work {
     pub aborted: u64,
     /// Bytes written, before compression.
     pub bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exporters_that_come_when_there_are_too_many_are_counted_together() {
+        let mut count = CountStatus::default();
+        count.add_unknown_sampling(None, 1);
+        let first = 10..10 + MAX_EXPORTERS as u32;
+        for exporter in first.clone().chain(0..5).chain(first.clone()) {
+            count.add_unknown_sampling(Some(Addr::V4(exporter)), 1);
+        }
+        let mut expected: BTreeMap<_, _> = first.map(|e| (Some(Addr::V4(e)), 2)).collect();
+        expected.insert(None, 1 + 5);
+        assert_eq!(count.unknown_sampling, expected);
+    }
 }

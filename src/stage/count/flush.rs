@@ -74,7 +74,7 @@ struct Encoded {
 struct Told {
     source: SourceId,
     fates: Fates,
-    unknown_sampling: Vec<(Addr, u64)>,
+    unknown_sampling: Vec<(Option<Addr>, u64)>,
     rules: Vec<(Arc<str>, RuleSums)>,
     /// A dead letter's reason.
     reason: Option<String>,
@@ -180,7 +180,7 @@ impl Flusher {
             unknown_sampling: flush
                 .exporters
                 .iter()
-                .filter_map(|(exporter, issues)| Some(((*exporter)?, issues.unknown_sampling)))
+                .map(|(exporter, issues)| (*exporter, issues.unknown_sampling))
                 .filter(|(_, n)| *n > 0)
                 .collect(),
             rules: Vec::new(),
@@ -247,7 +247,7 @@ impl Flusher {
                     count.rules.entry(Arc::clone(rule)).or_default().add(sums);
                 }
                 for (exporter, n) in &told.unknown_sampling {
-                    *count.unknown_sampling.entry(*exporter).or_default() += n;
+                    count.add_unknown_sampling(*exporter, *n);
                 }
             }
         });

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use opentelemetry::KeyValue;
 
-use super::table::{Label, Metric, OTHER, Show, Source, Unit, flag, show_or_other};
-use super::{MAX_EXPORTERS, MAX_PARTITIONS};
+use super::MAX_PARTITIONS;
+use super::table::{Label, Metric, OTHER, Show, Source, Unit, flag};
 use crate::partial::{Fates, SourceId};
+use crate::telemetry::snapshot::MAX_EXPORTERS;
 use crate::telemetry::{Snapshot, SourceStatus};
 
 /// The fates of which each record has exactly one; the others are events besides.
@@ -92,12 +93,13 @@ pub(super) const ALL: &[Metric] = &[
         name: "hotprefix_unknown_sampling_flows_total",
         unit: Unit::Count("flow"),
         labels: &[Label::or_other("exporter", MAX_EXPORTERS)],
-        help: "Flows counted as sampling rate 1 because nobody said, by exporter.",
+        help: "Flows counted as sampling rate 1 because nobody said, by exporter; other has those without one, too.",
         worry: "An exporter that samples is listed: its volumes are too low by its rate; set `sampling` for it.",
         source: Source::Counter(|s, show| {
-            let exporters = s.count.iter().flat_map(|c| &c.unknown_sampling);
-            let exporters = exporters.map(|(exporter, flows)| (exporter.to_string(), *flows));
-            show_or_other("exporter", MAX_EXPORTERS, exporters, show);
+            for (exporter, flows) in s.count.iter().flat_map(|c| &c.unknown_sampling) {
+                let exporter = exporter.map_or_else(|| OTHER.to_owned(), |e| e.to_string());
+                show(*flows as f64, &[KeyValue::new("exporter", exporter)]);
+            }
         }),
     },
 ];

@@ -37,8 +37,6 @@ use table::{Read, Source};
 
 /// Partitions with series of their own.
 const MAX_PARTITIONS: usize = 1_000;
-/// Exporters with series of their own.
-const MAX_EXPORTERS: usize = 1_000;
 /// Rules with series of their own: as many as can be configured.
 const MAX_RULES: usize = crate::count::MAX_RULES;
 /// Brokers with series of their own, for each client.

@@ -12,6 +12,7 @@ use crate::count::RuleSums;
 use crate::kafka::{BrokerState, ClientState, ClientStatistics};
 use crate::net::Addr;
 use crate::partial::SourceId;
+use crate::telemetry::snapshot::MAX_EXPORTERS;
 use crate::telemetry::{CountStatus, DetectStatus, SourceStatus, Work};
 use crate::time::Timestamp;
 
@@ -72,7 +73,7 @@ fn count_stage_is_shown_by_partition_and_rule() {
                 bytes: 99,
             },
             leaves: 12,
-            unknown_sampling: [(Addr::V4(0xc000_0201), 4)].into(),
+            unknown_sampling: [(Some(Addr::V4(0xc000_0201)), 4)].into(),
             rules: [("web".into(), sums), ("dns".into(), RuleSums::default())].into(),
         }),
         client_errors: 2,
@@ -235,16 +236,17 @@ fn crowd() -> Snapshot {
         }),
         ..ClientStatistics::default()
     };
+    let mut count = CountStatus {
+        assigned: true,
+        sources: (0..partitions).map(|p| (source(p), status(1))).collect(),
+        rules: names(MAX_RULES).map(|name| (name.into(), one)).collect(),
+        ..CountStatus::default()
+    };
+    for exporter in 0..MAX_EXPORTERS as u32 + 5 {
+        count.add_unknown_sampling(Some(Addr::V4(exporter)), 1);
+    }
     Snapshot {
-        count: Some(CountStatus {
-            assigned: true,
-            sources: (0..partitions).map(|p| (source(p), status(1))).collect(),
-            unknown_sampling: (0..MAX_EXPORTERS as u32 + 5)
-                .map(|e| (Addr::V4(e), 1))
-                .collect(),
-            rules: names(MAX_RULES).map(|name| (name.into(), one)).collect(),
-            ..CountStatus::default()
-        }),
+        count: Some(count),
         detect: Some(DetectStatus {
             lag: (0..partitions).map(|p| (p, Some(1))).collect(),
             missing: (0..partitions).map(source).collect(),
