@@ -3,9 +3,9 @@
 use opentelemetry::KeyValue;
 
 use super::MAX_RULES;
-use super::table::{Label, Metric, Show, Source, Unit, show_or_other};
+use super::table::{Label, Metric, OTHER, Seen, Show, Source, Unit};
 use crate::count::RuleSums;
-use crate::telemetry::{Snapshot, Work};
+use crate::telemetry::Work;
 
 /// How a transaction ended.
 pub(super) const OUTCOME: &[Label] = &[Label::one_of("outcome", &["committed", "aborted"])];
@@ -55,7 +55,7 @@ pub(super) const ALL: &[Metric] = &[
         help: "Addresses in the tables of the count stage.",
         worry: "It stays near 4,000,000, where tables are flushed early: shorten `flush_interval` or add an instance.",
         source: Source::Gauge(|s, show| {
-            if let Some(count) = &s.count {
+            if let Some(count) = &s.now.count {
                 show(count.leaves as f64, &[]);
             }
         }),
@@ -67,7 +67,7 @@ pub(super) const ALL: &[Metric] = &[
         help: "Kafka transactions of the count stage by outcome; an aborted one is done again.",
         worry: "`committed` stands still: nothing is counted. `aborted` keeps growing: the log says why.",
         source: Source::Counter(|s, show| {
-            if let Some(count) = &s.count {
+            if let Some(count) = &s.now.count {
                 outcomes(count.flushes, show);
             }
         }),
@@ -79,7 +79,7 @@ pub(super) const ALL: &[Metric] = &[
         help: "Bytes written in committed flushes, before compression.",
         worry: "Not by itself; it is what `<app>-partials` costs.",
         source: Source::Counter(|s, show| {
-            if let Some(count) = &s.count {
+            if let Some(count) = &s.now.count {
                 show(count.flushes.bytes as f64, &[]);
             }
         }),
@@ -93,8 +93,27 @@ pub(super) fn outcomes(work: Work, show: &mut Show<'_>) {
     show(work.aborted as f64, &outcome("aborted"));
 }
 
-fn rules(snapshot: &Snapshot, show: &mut Show<'_>, read: fn(&RuleSums) -> u64) {
-    let rules = snapshot.count.iter().flat_map(|c| &c.rules);
-    let rules = rules.map(|(rule, sums)| (rule.to_string(), read(sums)));
-    show_or_other("rule", MAX_RULES, rules, show);
+fn rules(seen: &Seen, show: &mut Show<'_>, read: fn(&RuleSums) -> u64) {
+    let rules = seen.now.count.iter().flat_map(|c| &c.rules);
+    by_rule(seen, rules.map(|(rule, sums)| (&**rule, read(sums))), show);
+}
+
+/// Shows numbers by rule; those of rules beyond the bound are added up.
+pub(super) fn by_rule<'s>(
+    seen: &Seen,
+    numbers: impl Iterator<Item = (&'s str, u64)>,
+    show: &mut Show<'_>,
+) {
+    let mut other = None;
+    for (rule, number) in numbers {
+        if seen.bounds.rules.takes(rule) {
+            show(number as f64, &[KeyValue::new("rule", rule.to_owned())]);
+        } else {
+            let sum = other.get_or_insert(0_u64);
+            *sum = sum.saturating_add(number);
+        }
+    }
+    if let Some(other) = other {
+        show(other as f64, &[KeyValue::new("rule", OTHER)]);
+    }
 }

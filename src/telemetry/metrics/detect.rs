@@ -2,10 +2,10 @@
 
 use opentelemetry::KeyValue;
 
-use super::count::{OUTCOME, RULE, outcomes};
-use super::table::{Label, Metric, Show, Source, Unit, show_or_other};
-use super::{MAX_PARTITIONS, MAX_RULES, input};
-use crate::telemetry::{DetectStatus, Snapshot};
+use super::count::{OUTCOME, RULE, by_rule, outcomes};
+use super::table::{Label, Metric, Seen, Show, Source, Unit};
+use super::{MAX_PARTITIONS, input};
+use crate::telemetry::DetectStatus;
 
 pub(super) const ALL: &[Metric] = &[
     Metric {
@@ -15,7 +15,13 @@ pub(super) const ALL: &[Metric] = &[
         help: "Partials that are not applied yet, by partials partition.",
         worry: "It grows for minutes: detect cannot keep up, and alerts are late.",
         source: Source::Gauge(|s, show| {
-            for (partition, lag) in s.detect.iter().flat_map(|d| &d.lag).take(MAX_PARTITIONS) {
+            for (partition, lag) in s
+                .now
+                .detect
+                .iter()
+                .flat_map(|d| &d.lag)
+                .take(MAX_PARTITIONS)
+            {
                 if let Some(lag) = lag {
                     let partition = KeyValue::new("partition", i64::from(*partition));
                     show(*lag as f64, &[partition]);
@@ -41,7 +47,7 @@ pub(super) const ALL: &[Metric] = &[
         help: "1 for each input partition that holds a window back.",
         worry: "It is there: it names the partitions to look at.",
         source: Source::Gauge(|s, show| {
-            let missing = s.detect.iter().flat_map(|d| &d.missing);
+            let missing = s.now.detect.iter().flat_map(|d| &d.missing);
             missing
                 .take(MAX_PARTITIONS)
                 .for_each(|source| show(1.0, &input::labels(source)));
@@ -70,7 +76,7 @@ pub(super) const ALL: &[Metric] = &[
         help: "Kafka transactions of the detect stage by outcome; an aborted one is done again.",
         worry: "`committed` stands still: no alert can come out. `aborted` keeps growing: the log says why.",
         source: Source::Counter(|s, show| {
-            if let Some(detect) = &s.detect {
+            if let Some(detect) = &s.now.detect {
                 outcomes(detect.emissions, show);
             }
         }),
@@ -90,7 +96,7 @@ pub(super) const ALL: &[Metric] = &[
         help: "Alerts committed, final and provisional.",
         worry: "`final=\"false\"` grows: windows wait for partitions that do not answer.",
         source: Source::Counter(|s, show| {
-            if let Some(d) = &s.detect {
+            if let Some(d) = &s.now.detect {
                 show(d.alerts as f64, &[KeyValue::new("final", true)]);
                 show(
                     d.provisional_alerts as f64,
@@ -106,9 +112,12 @@ pub(super) const ALL: &[Metric] = &[
         help: "Alerts of a rule's last final window, on the instance that finalised it.",
         worry: "Above 0: that is what hotprefix is for. Look at the alerts.",
         source: Source::Gauge(|s, show| {
-            let rules = s.detect.iter().flat_map(|d| &d.active_alerts);
-            let rules = rules.map(|(rule, alerts)| (rule.clone(), *alerts));
-            show_or_other("rule", MAX_RULES, rules, show);
+            let rules = s.now.detect.iter().flat_map(|d| &d.active_alerts);
+            by_rule(
+                s,
+                rules.map(|(rule, alerts)| (rule.as_str(), *alerts)),
+                show,
+            );
         }),
     },
     Metric {
@@ -138,8 +147,8 @@ pub(super) const ALL: &[Metric] = &[
 ];
 
 /// A plain number of the detect stage.
-fn of(snapshot: &Snapshot, show: &mut Show<'_>, read: fn(&DetectStatus) -> u64) {
-    if let Some(detect) = &snapshot.detect {
+fn of(seen: &Seen, show: &mut Show<'_>, read: fn(&DetectStatus) -> u64) {
+    if let Some(detect) = &seen.now.detect {
         show(read(detect) as f64, &[]);
     }
 }

@@ -5,10 +5,10 @@ use std::ops::Range;
 use opentelemetry::KeyValue;
 
 use super::MAX_PARTITIONS;
-use super::table::{Label, Metric, OTHER, Show, Source, Unit, flag};
+use super::table::{Label, Metric, OTHER, Seen, Show, Source, Unit, flag};
 use crate::partial::{Fates, SourceId};
+use crate::telemetry::SourceStatus;
 use crate::telemetry::snapshot::MAX_EXPORTERS;
-use crate::telemetry::{Snapshot, SourceStatus};
 
 /// The fates of which each record has exactly one; the others are events besides.
 pub(super) const EXCLUSIVE_FATES: usize = 6;
@@ -76,7 +76,7 @@ pub(super) const ALL: &[Metric] = &[
                 the lag grows, too). Below 0: an exporter's clock is ahead.",
         source: Source::Gauge(|s, show| {
             per_source(s, show, |status| {
-                let behind = s.at.as_millis() - status.stream_time?.as_millis();
+                let behind = s.now.at.as_millis() - status.stream_time?.as_millis();
                 Some(behind as f64 / 1000.0)
             });
         }),
@@ -96,7 +96,7 @@ pub(super) const ALL: &[Metric] = &[
         help: "Flows counted as sampling rate 1 because nobody said, by exporter; other has those without one, too.",
         worry: "An exporter that samples is listed: its volumes are too low by its rate; set `sampling` for it.",
         source: Source::Counter(|s, show| {
-            for (exporter, flows) in s.count.iter().flat_map(|c| &c.unknown_sampling) {
+            for (exporter, flows) in s.now.count.iter().flat_map(|c| &c.unknown_sampling) {
                 let exporter = exporter.map_or_else(|| OTHER.to_owned(), |e| e.to_string());
                 show(*flows as f64, &[KeyValue::new("exporter", exporter)]);
             }
@@ -112,12 +112,8 @@ pub(super) fn labels(source: &SourceId) -> [KeyValue; 2] {
 }
 
 /// A number of each assigned partition that has one.
-fn per_source(
-    snapshot: &Snapshot,
-    show: &mut Show<'_>,
-    read: impl Fn(&SourceStatus) -> Option<f64>,
-) {
-    let sources = snapshot.count.iter().flat_map(|c| &c.sources);
+fn per_source(seen: &Seen, show: &mut Show<'_>, read: impl Fn(&SourceStatus) -> Option<f64>) {
+    let sources = seen.now.count.iter().flat_map(|c| &c.sources);
     for (source, status) in sources.filter(|(_, s)| s.assigned).take(MAX_PARTITIONS) {
         if let Some(value) = read(status) {
             show(value, &labels(source));
@@ -126,7 +122,7 @@ fn per_source(
 }
 
 /// The fates `which` by partition; partitions beyond the bound are one.
-fn fates(snapshot: &Snapshot, label: &'static str, which: Range<usize>, show: &mut Show<'_>) {
+fn fates(seen: &Seen, label: &'static str, which: Range<usize>, show: &mut Show<'_>) {
     let mut other = None;
     let mut show_all = |[topic, partition]: [KeyValue; 2], fates: &Fates| {
         for (name, value) in fates.iter().skip(which.start).take(which.len()) {
@@ -134,9 +130,9 @@ fn fates(snapshot: &Snapshot, label: &'static str, which: Range<usize>, show: &m
             show(value as f64, &labels);
         }
     };
-    let sources = snapshot.count.iter().flat_map(|c| &c.sources);
-    for (at, (source, status)) in sources.enumerate() {
-        if at < MAX_PARTITIONS {
+    let sources = seen.now.count.iter().flat_map(|c| &c.sources);
+    for (source, status) in sources {
+        if seen.bounds.sources.takes(source) {
             show_all(labels(source), &status.fates);
         } else {
             other.get_or_insert_with(Fates::default).add(&status.fates);

@@ -3,9 +3,8 @@
 use opentelemetry::KeyValue;
 
 use super::MAX_BROKERS;
-use super::table::{Label, Metric, Show, Source, Unit};
+use super::table::{Label, Metric, Seen, Show, Source, Unit};
 use crate::kafka::{BrokerState, ClientState, ClientStatistics};
-use crate::telemetry::Snapshot;
 
 const CONSUMERS: Label = Label::one_of("client", &["count-consumer", "detect-consumer"]);
 const PRODUCERS: Label = Label::one_of("client", &["count-producer", "detect-producer"]);
@@ -128,8 +127,8 @@ pub(super) const ALL: &[Metric] = &[
 ];
 
 /// A number of each client that has one.
-fn sums(snapshot: &Snapshot, show: &mut Show<'_>, read: fn(&ClientStatistics) -> Option<u64>) {
-    for (name, client) in &snapshot.clients {
+fn sums(seen: &Seen, show: &mut Show<'_>, read: fn(&ClientStatistics) -> Option<u64>) {
+    for (name, client) in &seen.now.clients {
         if let Some(value) = read(client) {
             show(value as f64, &[KeyValue::new("client", name.clone())]);
         }
@@ -137,8 +136,8 @@ fn sums(snapshot: &Snapshot, show: &mut Show<'_>, read: fn(&ClientStatistics) ->
 }
 
 /// A number of each client that has one and has reported.
-fn states(snapshot: &Snapshot, show: &mut Show<'_>, read: fn(&ClientState) -> Option<u64>) {
-    for (name, client) in &snapshot.clients {
+fn states(seen: &Seen, show: &mut Show<'_>, read: fn(&ClientState) -> Option<u64>) {
+    for (name, client) in &seen.now.clients {
         if let Some(value) = client.now.as_ref().and_then(read) {
             show(value as f64, &[KeyValue::new("client", name.clone())]);
         }
@@ -146,8 +145,8 @@ fn states(snapshot: &Snapshot, show: &mut Show<'_>, read: fn(&ClientState) -> Op
 }
 
 /// A number of each broker that has one, as each client sees it.
-fn brokers(snapshot: &Snapshot, show: &mut Show<'_>, read: fn(&BrokerState) -> Option<f64>) {
-    for (name, client) in &snapshot.clients {
+fn brokers(seen: &Seen, show: &mut Show<'_>, read: fn(&BrokerState) -> Option<f64>) {
+    for (name, client) in &seen.now.clients {
         let brokers = client.now.iter().flat_map(|now| &now.brokers);
         for (id, broker) in brokers.take(MAX_BROKERS) {
             if let Some(value) = read(broker) {

@@ -2,7 +2,7 @@
 //!
 //! In: a [`Watch`] and what the stages put into a [`Recorder`]. Out: the text that Prometheus reads, and
 //! the same instruments for the reader that sends. Guarantees: each collection, whoever starts it, shows
-//! one [`Snapshot`] of its own; the data path knows no metric; the number of series is bounded, whatever
+//! one [`Snapshot`](super::Snapshot) of its own; the data path knows no metric; the number of series is bounded, whatever
 //! arrives. Names are a contract with dashboards and alert rules.
 //!
 //! Invariant: each reader has a provider of its own. In one provider the SDK lets each collection run the
@@ -10,6 +10,7 @@
 //!
 //! Invariant: [`all`] is every metric there is. Instruments are made from it, and so is `docs/metrics.md`.
 
+mod bounds;
 mod count;
 mod detect;
 mod input;
@@ -27,13 +28,14 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, SdkMeterProvider, Stream};
 use prometheus::{Registry, TextEncoder};
 
-use super::{Snapshot, Watch};
+use super::Watch;
 use crate::partial::Fates;
 
 pub use recorder::Recorder;
 pub use table::{Label, Metric, Unit, Values};
 
-use table::{Read, Source};
+use bounds::Bounds;
+use table::{Read, Seen, Source};
 
 /// Partitions with series of their own.
 const MAX_PARTITIONS: usize = 1_000;
@@ -78,6 +80,7 @@ pub struct Metrics {
     shown: SdkMeterProvider,
     sent: Option<SdkMeterProvider>,
     recorder: Recorder,
+    bounds: Arc<Bounds>,
 }
 
 impl Metrics {
@@ -98,8 +101,10 @@ impl Metrics {
         let shown = builder(resource.clone()).with_reader(exporter).build();
         let sent = attach(builder(resource)).map(MeterProviderBuilder::build);
         let meters: Vec<_> = [&shown].into_iter().chain(&sent).map(meter).collect();
+        let bounds = Arc::<Bounds>::default();
         Ok(Self {
-            recorder: Recorder::new(&meters),
+            recorder: Recorder::new(&meters, Arc::clone(&bounds)),
+            bounds,
             registry,
             shown,
             sent,
@@ -115,7 +120,10 @@ impl Metrics {
     pub fn observe(&self, watch: &Watch) {
         for provider in [&self.shown].into_iter().chain(&self.sent) {
             let meter = meter(provider);
-            let seen = Seen::default();
+            let seen = Arc::new(Mutex::new(Seen {
+                bounds: Arc::clone(&self.bounds),
+                ..Seen::default()
+            }));
             // Callbacks run in this order, and those of one reader for one collection at a time.
             let mut begins = Some(Watch::clone(watch));
             for metric in all() {
@@ -140,15 +148,12 @@ impl Metrics {
     }
 }
 
-/// What the present collection of one reader shows, so that its numbers belong together.
-#[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Snapshot>>);
+/// [`Seen`] by the callbacks of one reader, from its first one on.
+type Collection = Arc<Mutex<Seen>>;
 
-impl Seen {
-    fn lock(&self) -> MutexGuard<'_, Snapshot> {
-        // Replaced as a whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(seen: &Collection) -> MutexGuard<'_, Seen> {
+    // Its snapshot is replaced as a whole.
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn builder(resource: Resource) -> MeterProviderBuilder {
@@ -166,7 +171,7 @@ fn meter(provider: &SdkMeterProvider) -> Meter {
     provider.meter("hotprefix")
 }
 
-fn counter(meter: &Meter, metric: &Metric, read: Read, seen: &Seen, begins: Option<Watch>) {
+fn counter(meter: &Meter, metric: &Metric, read: Read, seen: &Collection, begins: Option<Watch>) {
     let builder = meter.f64_observable_counter(metric.name);
     builder
         .with_description(metric.help)
@@ -175,7 +180,7 @@ fn counter(meter: &Meter, metric: &Metric, read: Read, seen: &Seen, begins: Opti
         .build();
 }
 
-fn gauge(meter: &Meter, metric: &Metric, read: Read, seen: &Seen, begins: Option<Watch>) {
+fn gauge(meter: &Meter, metric: &Metric, read: Read, seen: &Collection, begins: Option<Watch>) {
     let builder = meter.f64_observable_gauge(metric.name);
     builder
         .with_description(metric.help)
@@ -187,16 +192,16 @@ fn gauge(meter: &Meter, metric: &Metric, read: Read, seen: &Seen, begins: Option
 /// Shows what `read` finds in the collection's snapshot, which the callback that `begins` takes.
 fn callback(
     read: Read,
-    seen: &Seen,
+    seen: &Collection,
     begins: Option<Watch>,
 ) -> impl Fn(&dyn AsyncInstrument<f64>) + Send + Sync + 'static {
-    let seen = seen.clone();
+    let seen = Arc::clone(seen);
     move |observer| {
         if let Some(watch) = &begins {
-            let taken = watch();
-            *seen.lock() = taken;
+            let now = watch();
+            lock(&seen).now = now;
         }
-        read(&seen.lock(), &mut |value, labels| {
+        read(&lock(&seen), &mut |value, labels| {
             observer.observe(value, labels);
         });
     }

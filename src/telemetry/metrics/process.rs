@@ -14,7 +14,7 @@ pub(super) const ALL: &[Metric] = &[
         worry: "Instances of one application differ for longer than a rollout.",
         source: Source::Gauge(|s, show| {
             let version = KeyValue::new("version", env!("CARGO_PKG_VERSION"));
-            let library = KeyValue::new("librdkafka", s.librdkafka.clone());
+            let library = KeyValue::new("librdkafka", s.now.librdkafka.clone());
             show(1.0, &[version, library]);
         }),
     },
@@ -24,7 +24,7 @@ pub(super) const ALL: &[Metric] = &[
         labels: &[],
         help: "1 while /readyz says so.",
         worry: "0 for longer than a start or a rebalance: /readyz names the reasons.",
-        source: Source::Gauge(|s, show| show(flag(readiness(s) == Readiness::Ready), &[])),
+        source: Source::Gauge(|s, show| show(flag(readiness(&s.now) == Readiness::Ready), &[])),
     },
     Metric {
         name: "hotprefix_client_errors_total",
@@ -32,7 +32,7 @@ pub(super) const ALL: &[Metric] = &[
         labels: &[],
         help: "Errors that Kafka clients reported.",
         worry: "It keeps growing: the log and /readyz say what fails. A few at a broker's restart are normal.",
-        source: Source::Counter(|s, show| show(s.client_errors as f64, &[])),
+        source: Source::Counter(|s, show| show(s.now.client_errors as f64, &[])),
     },
     Metric {
         name: "process_resident_memory_bytes",

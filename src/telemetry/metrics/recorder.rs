@@ -1,13 +1,12 @@
 //! Distributions: recorded by the stages as things happen, per transaction or window, never per record.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, Meter};
 
-use super::MAX_RULES;
+use super::bounds::Bounds;
 use super::count::RULE;
 use super::table::{Label, Metric, OTHER, Source, Unit};
 
@@ -109,8 +108,7 @@ pub struct Recorder {
     completeness: Distribution,
     window_leaves: Distribution,
     latency: Distribution,
-    /// Rules with series of their own.
-    rules: Arc<Mutex<BTreeSet<String>>>,
+    bounds: Arc<Bounds>,
 }
 
 /// One distribution, for each reader.
@@ -138,7 +136,7 @@ impl Distribution {
 }
 
 impl Recorder {
-    pub(super) fn new(meters: &[Meter]) -> Self {
+    pub(super) fn new(meters: &[Meter], bounds: Arc<Bounds>) -> Self {
         let histogram = |metric| Distribution::new(metric, meters);
         Self {
             flush: histogram(&FLUSH),
@@ -148,7 +146,7 @@ impl Recorder {
             completeness: histogram(&COMPLETENESS),
             window_leaves: histogram(&WINDOW_LEAVES),
             latency: histogram(&LATENCY),
-            rules: Arc::default(),
+            bounds,
         }
     }
 
@@ -180,22 +178,14 @@ impl Recorder {
 
     /// A final window of `rule` had so many addresses.
     pub fn window_leaves(&self, rule: &str, leaves: u64) {
-        let labels = [KeyValue::new("rule", self.known(rule))];
+        let is_shown = self.bounds.rules.takes(rule);
+        let rule = if is_shown { rule } else { OTHER };
+        let labels = [KeyValue::new("rule", rule.to_owned())];
         self.window_leaves.record(leaves as f64, &labels);
     }
 
     /// A final window's alerts were committed so long after its end.
     pub fn alert_latency(&self, took: Duration) {
         self.latency.record(took.as_secs_f64(), &[]);
-    }
-
-    /// `rule`, or [`OTHER`] when there are too many: instances may be configured anew, and others wrote before.
-    fn known(&self, rule: &str) -> String {
-        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        if rules.contains(rule) || rules.len() < MAX_RULES && rules.insert(rule.to_owned()) {
-            rule.to_owned()
-        } else {
-            OTHER.to_owned()
-        }
     }
 }

@@ -1,7 +1,10 @@
 //! What a metric is: its name, its documentation, and where its values come from.
 
+use std::sync::Arc;
+
 use opentelemetry::KeyValue;
 
+use super::bounds::Bounds;
 use crate::telemetry::Snapshot;
 
 /// What stands for all values of a label beyond its bound.
@@ -10,8 +13,15 @@ pub(super) const OTHER: &str = "other";
 /// One series' value and labels.
 pub(super) type Show<'a> = dyn FnMut(f64, &[KeyValue]) + 'a;
 
-/// Shows the series of a metric, as one snapshot has them.
-pub(super) type Read = fn(&Snapshot, &mut Show<'_>);
+/// What one collection of one reader shows, so that its numbers belong together.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) now: Snapshot,
+    pub(super) bounds: Arc<Bounds>,
+}
+
+/// Shows the series of a metric, as one collection sees them.
+pub(super) type Read = fn(&Seen, &mut Show<'_>);
 
 /// A metric. Names are a contract with dashboards and alert rules.
 #[derive(Clone, Copy, Debug)]
@@ -126,27 +136,6 @@ impl Label {
     pub(super) const fn info(name: &'static str) -> Self {
         let values = Values::Info;
         Self { name, values }
-    }
-}
-
-/// Shows numbers by their label's value; those beyond `bound` are added up as [`OTHER`].
-pub(super) fn show_or_other<K: Into<opentelemetry::Value>>(
-    label: &'static str,
-    bound: usize,
-    numbers: impl Iterator<Item = (K, u64)>,
-    show: &mut Show<'_>,
-) {
-    let mut other = None;
-    for (at, (value, number)) in numbers.enumerate() {
-        if at < bound {
-            show(number as f64, &[KeyValue::new(label, value)]);
-        } else {
-            let sum = other.get_or_insert(0_u64);
-            *sum = sum.saturating_add(number);
-        }
-    }
-    if let Some(other) = other {
-        show(other as f64, &[KeyValue::new(label, OTHER)]);
     }
 }
 

@@ -13,7 +13,7 @@ const INTRODUCTION: &str = "\
 summed over instances nothing counts twice. What a killed process committed after its last scrape is shown by nobody.
 - A partition is shown by the instance that it is assigned to, an alert by the one that finalised its window: sum over instances, \
 and do not average.
-- The number of series is bounded, whatever arrives: the labels column says how. `other` stands for all values beyond the bound.
+- The number of series is bounded, whatever arrives: the labels column says how. `other` stands for all values that come when there are as many.
 - A metric without a value is absent: a stage that does not run here, a partition without a record.
 ";
 

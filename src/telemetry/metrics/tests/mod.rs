@@ -1,5 +1,6 @@
 //! What a scrape shows.
 
+mod bounds;
 mod readers;
 
 use std::collections::BTreeSet;
@@ -12,8 +13,7 @@ use crate::count::RuleSums;
 use crate::kafka::{BrokerState, ClientState, ClientStatistics};
 use crate::net::Addr;
 use crate::partial::SourceId;
-use crate::telemetry::snapshot::MAX_EXPORTERS;
-use crate::telemetry::{CountStatus, DetectStatus, SourceStatus, Work};
+use crate::telemetry::{CountStatus, DetectStatus, Snapshot, SourceStatus, Work};
 use crate::time::Timestamp;
 
 fn source(partition: i32) -> SourceId {
@@ -219,85 +219,9 @@ fn broker() -> BrokerState {
     }
 }
 
-/// More of everything than is shown apart.
-fn crowd() -> Snapshot {
-    let names = |n: usize| (0..n + 5).map(|i| format!("{i:05}"));
-    let partitions = MAX_PARTITIONS as i32 + 5;
-    let one = RuleSums {
-        flows: 1,
-        ..RuleSums::default()
-    };
-    let client = ClientStatistics {
-        now: Some(ClientState {
-            brokers: (0..MAX_BROKERS as i32 + 5)
-                .map(|id| (id, broker()))
-                .collect(),
-            ..ClientState::default()
-        }),
-        ..ClientStatistics::default()
-    };
-    let mut count = CountStatus {
-        assigned: true,
-        sources: (0..partitions).map(|p| (source(p), status(1))).collect(),
-        rules: names(MAX_RULES).map(|name| (name.into(), one)).collect(),
-        ..CountStatus::default()
-    };
-    for exporter in 0..MAX_EXPORTERS as u32 + 5 {
-        count.add_unknown_sampling(Some(Addr::V4(exporter)), 1);
-    }
-    Snapshot {
-        count: Some(count),
-        detect: Some(DetectStatus {
-            lag: (0..partitions).map(|p| (p, Some(1))).collect(),
-            missing: (0..partitions).map(source).collect(),
-            active_alerts: names(MAX_RULES).map(|name| (name, 1)).collect(),
-            ..DetectStatus::default()
-        }),
-        clients: [("count-consumer".to_owned(), client)].into(),
-        ..Snapshot::default()
-    }
-}
-
-#[test]
-fn series_are_bounded_and_nothing_is_lost() {
-    let metrics = watched(crowd);
-    for rule in 0..MAX_RULES + 5 {
-        metrics.recorder().window_leaves(&format!("{rule:05}"), 1);
-    }
-    let text = metrics.render().unwrap();
-    let series = |start: &str| text.lines().filter(|l| l.starts_with(start)).count();
-    for (start, most) in [
-        (
-            "hotprefix_records_total{fate=\"selected\"",
-            MAX_PARTITIONS + 1,
-        ),
-        ("hotprefix_input_lag_records{", MAX_PARTITIONS),
-        ("hotprefix_input_delay_seconds{", MAX_PARTITIONS),
-        ("hotprefix_partials_lag_records{", MAX_PARTITIONS),
-        ("hotprefix_missing_source{", MAX_PARTITIONS),
-        ("hotprefix_unknown_sampling_flows_total{", MAX_EXPORTERS + 1),
-        ("hotprefix_rule_flows_total{", MAX_RULES + 1),
-        ("hotprefix_active_alerts{", MAX_RULES + 1),
-        ("hotprefix_window_leaves_count{", MAX_RULES + 1),
-        ("hotprefix_kafka_rtt_p99_seconds{", MAX_BROKERS),
-    ] {
-        assert_eq!(series(start), most, "{start}");
-    }
-    assert_lines(
-        &text,
-        &[
-            r#"hotprefix_records_total{fate="selected",partition="other",topic="other"} 5"#,
-            r#"hotprefix_unknown_sampling_flows_total{exporter="other"} 5"#,
-            r#"hotprefix_rule_flows_total{rule="other"} 5"#,
-            r#"hotprefix_active_alerts{rule="other"} 5"#,
-            r#"hotprefix_window_leaves_count{rule="other"} 5"#,
-        ],
-    );
-}
-
 #[test]
 fn every_series_has_the_labels_of_its_entry_and_no_others() {
-    let text = watched(crowd).render().unwrap();
+    let text = watched(bounds::crowd).render().unwrap();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, rest) = line.split_once(['{', ' ']).unwrap();
         let metric = all().find(|m| m.name == name);
