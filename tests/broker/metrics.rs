@@ -39,6 +39,9 @@ fn every_metric_is_exposed_by_a_real_run_and_fits_it() {
         wrong.unless_equal(scrape, "hotprefix_ready", &[], 0);
         let provisional = [("final", "false")];
         wrong.unless(scrape, "hotprefix_alerts_total", &provisional, |v| v > 0.0);
+        // The pass of provisional alerts is one, too.
+        let passes = "hotprefix_finalise_duration_seconds_count";
+        wrong.unless(scrape, passes, &[], |v| v > 0.0);
         wrong.unless(scrape, "hotprefix_open_windows", &[], |v| v > 0.0);
         wrong.unless(scrape, "hotprefix_detect_leaves", &[], |v| v > 0.0);
         wrong

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, select};
 use super::PROGRESS_EVERY;
 use super::restore::{Answer, Question};
 use super::slot::Slot;
-use crate::detect::Emission;
+use crate::detect::{DetectTask, Emission};
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::{Group, GroupEvent};
 use crate::kafka::producer::{OutOffset, TransactionError, TransactionalProducer};
@@ -227,16 +227,8 @@ impl<'s> Worker<'s> {
 
     /// Writes what is due. Whether there may be more.
     fn emit(&mut self, at: usize) -> Result<bool, Fatal> {
-        let started = clock::system();
-        let Some(task) = self.task(at) else {
-            return Ok(false);
-        };
-        let begun = Instant::now();
-        match task.emission() {
-            Some(emission) => {
-                self.shell.status.recorder().finalise(begun.elapsed());
-                self.commit(at, emission, started).map(|()| true)
-            }
+        match self.pass(at, DetectTask::emission) {
+            Some((emission, begun)) => self.commit(at, emission, begun).map(|()| true),
             None => Ok(false),
         }
     }
@@ -244,10 +236,8 @@ impl<'s> Worker<'s> {
     /// Writes what is overdue, or at least how far it is.
     fn look(&mut self, at: usize) -> Result<(), Fatal> {
         let wall = clock::now();
-        let mut begun = clock::system();
-        while let Some(emission) = self.task(at).and_then(|t| t.overdue(wall)) {
+        while let Some((emission, begun)) = self.pass(at, |task| task.overdue(wall)) {
             self.commit(at, emission, begun)?;
-            begun = clock::system();
         }
         let slow = self.slots.get(at).and_then(|s| s.detecting.as_ref());
         if slow.is_some_and(|d| d.committed.elapsed() >= PROGRESS_EVERY) {
@@ -257,13 +247,25 @@ impl<'s> Worker<'s> {
     }
 
     fn progress(&mut self, at: usize) -> Result<(), Fatal> {
-        match self.task(at).and_then(crate::detect::DetectTask::progress) {
+        match self.task(at).and_then(DetectTask::progress) {
             Some(emission) => self.commit(at, emission, clock::system()),
             None => Ok(()),
         }
     }
 
-    fn task(&mut self, at: usize) -> Option<&mut crate::detect::DetectTask> {
+    /// What `make` makes of windows, if anything, and when that began.
+    fn pass(
+        &mut self,
+        at: usize,
+        make: impl FnOnce(&mut DetectTask) -> Option<Emission>,
+    ) -> Option<(Emission, SystemTime)> {
+        let (begun, timer) = (clock::system(), Instant::now());
+        let emission = make(self.task(at)?)?;
+        self.shell.status.recorder().finalise(timer.elapsed());
+        Some((emission, begun))
+    }
+
+    fn task(&mut self, at: usize) -> Option<&mut DetectTask> {
         let detecting = self.slots.get_mut(at)?.detecting.as_mut()?;
         Some(&mut detecting.task)
     }

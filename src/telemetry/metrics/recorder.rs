@@ -50,7 +50,7 @@ const FINALISE: Metric = Metric {
     name: "hotprefix_finalise_duration_seconds",
     unit: Unit::Seconds,
     labels: &[],
-    help: "Time of the prefix pass over the windows of one emission.",
+    help: "Time of the prefix pass over the windows of one emission, final or provisional.",
     worry: "It comes near the shortest interval: windows have more addresses than one core can look at; see the leaves.",
     source: Source::Histogram(WORK),
 };
