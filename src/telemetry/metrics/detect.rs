@@ -44,7 +44,7 @@ pub(super) const ALL: &[Metric] = &[
             Label::at_most("topic", MAX_PARTITIONS),
             Label::at_most("partition", MAX_PARTITIONS),
         ],
-        help: "1 for each input partition that holds a window back.",
+        help: "1 for each input partition that holds a window back for longer than max_wait.",
         worry: "It is there: it names the partitions to look at.",
         source: Source::Gauge(|s, show| {
             let missing = s.now.detect.iter().flat_map(|d| &d.missing);
