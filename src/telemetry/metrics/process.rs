@@ -40,7 +40,7 @@ pub(super) const ALL: &[Metric] = &[
         labels: &[],
         help: "Resident memory of the process. Linux only, as all of these.",
         worry: "It comes near the container's limit: see the leaves of count and detect, and the fetch queues.",
-        source: Source::Gauge(|_, show| of_process(show, |p| p.resident_bytes)),
+        source: Source::Gauge(|_, show| of_process(show, |p| Some(p.resident_bytes))),
     },
     Metric {
         name: "process_cpu_seconds_total",
@@ -48,7 +48,7 @@ pub(super) const ALL: &[Metric] = &[
         labels: &[],
         help: "CPU time of the process, user and system.",
         worry: "It grows by a second per second for each of count and detect: each counts on one thread; add instances.",
-        source: Source::Counter(|_, show| of_process(show, |p| p.cpu_seconds)),
+        source: Source::Counter(|_, show| of_process(show, |p| Some(p.cpu_seconds))),
     },
     Metric {
         name: "process_start_time_seconds",
@@ -56,7 +56,7 @@ pub(super) const ALL: &[Metric] = &[
         labels: &[],
         help: "Start of the process, as Unix time.",
         worry: "It changes without a rollout: the process restarts; its last log line says why.",
-        source: Source::Gauge(|_, show| of_process(show, |p| p.start_time)),
+        source: Source::Gauge(|_, show| of_process(show, |p| Some(p.start_time))),
     },
     Metric {
         name: "process_open_fds",
@@ -64,13 +64,13 @@ pub(super) const ALL: &[Metric] = &[
         labels: &[],
         help: "Open file descriptors.",
         worry: "It comes near the limit: each client has a connection to each broker that it needs.",
-        source: Source::Gauge(|_, show| of_process(show, |p| p.open_fds)),
+        source: Source::Gauge(|_, show| of_process(show, |p| Some(p.open_fds))),
     },
     Metric {
         name: "process_max_fds",
         unit: Unit::Count("file descriptor"),
         labels: &[],
-        help: "The limit of open file descriptors.",
+        help: "The limit of open file descriptors; absent without one.",
         worry: "Below 1,024.",
         source: Source::Gauge(|_, show| of_process(show, |p| p.max_fds)),
     },
@@ -83,13 +83,14 @@ struct Usage {
     cpu_seconds: f64,
     start_time: f64,
     open_fds: f64,
-    max_fds: f64,
+    /// `None` without a limit: the SDK drops what is not finite.
+    max_fds: Option<f64>,
 }
 
-/// Shows a number of this process, if the system tells.
-fn of_process(show: &mut Show<'_>, read: fn(&Usage) -> f64) {
-    if let Some(usage) = usage() {
-        show(read(&usage), &[]);
+/// Shows a number of this process, if it has one and the system tells.
+fn of_process(show: &mut Show<'_>, read: fn(&Usage) -> Option<f64>) {
+    if let Some(value) = usage().as_ref().and_then(read) {
+        show(value, &[]);
     }
 }
 
@@ -101,8 +102,8 @@ fn usage() -> Option<Usage> {
     let ticks = procfs::ticks_per_second() as f64;
     let boot = procfs::boot_time_secs().ok()? as f64;
     let max_fds = match process.limits().ok()?.max_open_files.soft_limit {
-        LimitValue::Value(limit) => limit as f64,
-        LimitValue::Unlimited => f64::INFINITY,
+        LimitValue::Value(limit) => Some(limit as f64),
+        LimitValue::Unlimited => None,
     };
     Some(Usage {
         resident_bytes: stat.rss as f64 * procfs::page_size() as f64,
