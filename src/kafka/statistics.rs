@@ -1,9 +1,9 @@
 //! What librdkafka's clients say of themselves every few seconds.
 //!
 //! In: the JSON of a statistics callback. Out: [`ClientStatistics`] by client. Guarantees: sums only grow,
-//! also when a client is replaced or a broker leaves the cluster; JSON that is not understood
-//! changes nothing. rdkafka's own type for it wants every field of every partition, and refuses all where
-//! one has another sign: so only what is shown is read.
+//! also when a client is replaced or a broker leaves the cluster; after JSON that is not understood nothing
+//! holds that an older report said, and the log says so once. rdkafka's own type for it wants every field of
+//! every partition, and refuses all where one has another sign: so only what is shown is read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ pub(super) const INTERVAL_MS: &str = "5000";
 /// One client, as it last said.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClientStatistics {
-    /// What holds now; `None` before the first report of a new client.
+    /// What holds now; `None` before the first report of a new client, and after one that is not understood.
     pub now: Option<ClientState>,
     /// Bytes received from brokers.
     pub received_bytes: u64,
@@ -68,6 +68,8 @@ struct Client {
     rebalances: i64,
     /// By broker: requests timed out, retried, failed; disconnects.
     brokers: HashMap<String, [i64; 4]>,
+    /// The log says already that reports are not understood.
+    is_told: bool,
 }
 
 impl StatisticsLog {
@@ -90,6 +92,7 @@ impl StatisticsLog {
         };
         let client = Client {
             shown,
+            is_told: before.is_told,
             ..Client::default()
         };
         clients.insert(name.to_owned(), client);
@@ -97,17 +100,33 @@ impl StatisticsLog {
 
     /// The client `name` reports.
     pub(super) fn report(&self, name: &str, json: &[u8]) {
-        match serde_json::from_slice(json) {
-            Ok(report) => {
-                let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                clients.entry(name.to_owned()).or_default().take(&report);
+        let report = serde_json::from_slice(json);
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = clients.entry(name.to_owned()).or_default();
+        match report {
+            Ok(report) => client.take(&report),
+            Err(error) => {
+                let is_news = client.lose();
+                drop(clients);
+                if is_news {
+                    tracing::warn!(
+                        client = name,
+                        %error,
+                        "statistics are not understood: what holds for this client is not shown"
+                    );
+                }
             }
-            Err(error) => tracing::debug!(client = name, %error, "statistics"),
         }
     }
 }
 
 impl Client {
+    /// A report is not understood. Whether that is the first time.
+    fn lose(&mut self) -> bool {
+        self.shown.now = None;
+        !std::mem::replace(&mut self.is_told, true)
+    }
+
     fn take(&mut self, report: &Report) {
         let is_consumer = report.kind == "consumer";
         let shown = &mut self.shown;
@@ -284,12 +303,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_changes_nothing() {
+    fn after_what_is_no_report_sums_stay_and_nothing_holds() {
+        for bad in [b"{\"brokers\": 3}".as_slice(), b""] {
+            let log = StatisticsLog::default();
+            report(&log, 5, &["a/1"]);
+            let before = shown(&log);
+            log.report("c", bad);
+            let expected = ClientStatistics {
+                now: None,
+                ..before.clone()
+            };
+            assert_eq!(shown(&log), expected);
+            report(&log, 5, &["a/1"]);
+            assert_eq!(shown(&log), before);
+        }
+    }
+
+    #[test]
+    fn only_the_first_report_that_is_not_understood_is_news() {
         let log = StatisticsLog::default();
+        let lose = |name: &str| {
+            let mut clients = log.0.lock().expect("no test panics with it");
+            clients.entry(name.to_owned()).or_default().lose()
+        };
+        assert!(lose("c"));
+        assert!(!lose("c"));
         report(&log, 5, &["a/1"]);
-        let before = shown(&log);
-        log.report("c", b"{\"brokers\": 3}");
-        log.report("c", b"");
-        assert_eq!(shown(&log), before);
+        log.begin("c");
+        assert!(!lose("c"));
+        assert!(lose("d"));
     }
 }

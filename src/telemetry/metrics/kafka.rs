@@ -25,7 +25,8 @@ pub(super) const ALL: &[Metric] = &[
         unit: Unit::Count("broker"),
         labels: &[CLIENT],
         help: "Brokers that a client is connected to; it connects to those that it needs.",
-        worry: "0 for longer than a minute: the cluster cannot be reached from here.",
+        worry: "0 for longer than a minute: the cluster cannot be reached from here. Absent, as all gauges of its client: \
+                librdkafka's reports are turned off or not understood, as the log then says.",
         source: Source::Gauge(|s, show| states(s, show, |now| Some(now.brokers_up))),
     },
     Metric {
