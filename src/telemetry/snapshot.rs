@@ -48,7 +48,7 @@ pub struct CountStatus {
     /// What each rule selected in committed flushes of this process.
     pub rules: BTreeMap<Arc<str>, RuleSums>,
     /// Flows counted as sampling rate 1 because nobody said, by exporter; `None` is no exporter, and all
-    /// that came when there were [`MAX_EXPORTERS`]. [`Self::add_unknown_sampling`] keeps it so.
+    /// that came when there were `MAX_EXPORTERS`. [`Self::add_unknown_sampling`] keeps it so.
     pub unknown_sampling: BTreeMap<Option<Addr>, u64>,
 }
 
