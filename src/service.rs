@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use crate::config::Config;
 use crate::kafka::{Fatal, Identity, TopicFacts};
 use crate::stage::{self, Stages, Status, Stop, Surroundings};
-use crate::telemetry::{HttpError, Metrics, MetricsError, Otel, Server, Watch, serve};
+use crate::telemetry::{HttpError, Metrics, MetricsError, Otel, Server, Watch, announce, serve};
 
 /// The exit code of a process that does not wait for its stages: what was not committed is done again.
 const IMPATIENT: i32 = 1;
@@ -70,6 +70,7 @@ impl Service {
         let watched = Arc::clone(&status);
         let watch: Watch = Arc::new(move || watched.snapshot());
         metrics.observe(&watch);
+        runtime.spawn(announce(Arc::clone(&watch)));
         let server = match config.http.listen {
             None => None,
             Some(address) => {

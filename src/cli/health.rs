@@ -37,7 +37,7 @@ pub fn health(args: &HealthArgs) -> Result<(), CliError> {
 }
 
 fn configured(args: &HealthArgs) -> Result<SocketAddr, CliError> {
-    let loaded = args.config.load();
+    let loaded = args.config.load_without_rules();
     let loaded = loaded.map_err(|e| CliError::Failed(e.to_string()))?;
     let refused = |what: &str| {
         let valid = "an address, or --address, would be valid";

@@ -93,6 +93,16 @@ impl ConfigArgs {
         let overrides = self.overrides.clone();
         Ok(config::load(&self.config, environment(), overrides)?)
     }
+
+    /// The same for commands that count nothing, where no rule is needed.
+    pub fn load_without_rules(&self) -> Result<Loaded, CliError> {
+        let overrides = self.overrides.clone();
+        Ok(config::load_without_rules(
+            &self.config,
+            environment(),
+            overrides,
+        )?)
+    }
 }
 
 /// The process's variables, as far as they are Unicode.

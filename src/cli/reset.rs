@@ -5,7 +5,7 @@ use crate::kafka::{self, TopicNames};
 
 /// Deletes the application's groups and private topics, if told `--yes`.
 pub fn reset(args: &ResetArgs) -> Result<(), CliError> {
-    let config = args.config.load()?.config;
+    let config = args.config.load_without_rules()?.config;
     let mut out = Output::stdout();
     if !args.yes {
         let names = TopicNames::new(&config);

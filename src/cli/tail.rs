@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Prints alerts as they are committed, until the count is reached or the process is stopped.
 pub fn tail(args: &TailArgs) -> Result<(), CliError> {
-    let config = args.config.load()?.config;
+    let config = args.config.load_without_rules()?.config;
     let from = if args.from_beginning {
         ReadFrom::Beginning
     } else {

@@ -388,7 +388,7 @@ pub(super) fn no_rules(tree: &Tree, issues: &mut Issues) {
             "is empty, so nothing would be counted; valid is at least one rule, here, in files named by `rule_files: [rules/*.yaml]`, or in {}RULE_FILES. To begin:\n\
              \x20 rules:\n\
              \x20   - name: volume\n\
-             \x20     filter: 'direction == \"ingress\"'\n\
+             \x20     filter: 'direction != \"egress\"'\n\
              \x20     thresholds: {{bits_per_second: 1Gbps}}",
             env::PREFIX
         ),

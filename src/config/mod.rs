@@ -74,6 +74,24 @@ pub fn load(
     env: impl IntoIterator<Item = (String, String)>,
     overrides: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Loaded, ConfigErrors> {
+    read(paths, env, overrides, true)
+}
+
+/// The same for who counts nothing: that there is no rule is fine.
+pub fn load_without_rules(
+    paths: &[PathBuf],
+    env: impl IntoIterator<Item = (String, String)>,
+    overrides: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, ConfigErrors> {
+    read(paths, env, overrides, false)
+}
+
+fn read(
+    paths: &[PathBuf],
+    env: impl IntoIterator<Item = (String, String)>,
+    overrides: impl IntoIterator<Item = (String, String)>,
+    needs_rules: bool,
+) -> Result<Loaded, ConfigErrors> {
     let mut issues = Issues::default();
     let schema = schema::value();
     let shape = Shape::new(schema);
@@ -112,6 +130,9 @@ pub fn load(
         }
     };
     file.rules = rules.iter().map(|r| r.rule.clone()).collect();
+    if needs_rules && rules.is_empty() && issues.is_clean() {
+        check::no_rules(&tree, &mut issues);
+    }
     let config = check_all(&file, &tree, &rules, &mut issues);
     issues.finish().map(|warnings| Loaded {
         config,
@@ -122,9 +143,6 @@ pub fn load(
 
 fn check_all(file: &FileConfig, tree: &Tree, located: &[Located], issues: &mut Issues) -> Config {
     let kafka = kafka::check(&file.kafka, tree, issues);
-    if located.is_empty() && issues.is_clean() {
-        check::no_rules(tree, issues);
-    }
     let sets = sets::read(&file.sets, tree, issues);
     let observe = observe::filter(&file.input.observe, &sets, tree, issues);
     let (internal, dead_letters) = check::counts(file);

@@ -109,11 +109,15 @@ pub fn run_on(
     let identity = around.identity;
     let settings = ClientSettings::of_instance(&config, &identity.name);
     tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
         application = config.application_id,
         instance = identity.name,
         ?stages,
         "starting"
     );
+    for rule in &config.rules {
+        tracing::info!(name = &*rule.name, fingerprint = %rule.fingerprint(), "rule");
+    }
     let shell = Arc::new(Shell {
         names: TopicNames::new(&config),
         config,

@@ -1,9 +1,14 @@
 //! Whether this process does its job, and if not, what is in the way.
 
+use std::time::Duration;
+
 use super::Snapshot;
 
 /// At most this many partitions are named in one reason.
 const NAMED: usize = 10;
+/// How long after its last undecodable record a partition counts as one of a wrong format: a stray writer on a
+/// quiet partition must not keep an instance from being ready until enough flows have come.
+const WRONG_FOR: Duration = Duration::from_mins(1);
 
 /// The answer of `/readyz`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +30,10 @@ pub fn readiness(snapshot: &Snapshot) -> Readiness {
             reasons.push("count: waiting for the group to assign partitions".to_owned());
         }
         for (source, status) in count.sources.iter().filter(|(_, s)| s.assigned) {
-            if let Some(likely) = &status.wrong_format {
-                reasons.push(format!("{source}: wrong input format: {likely}"));
+            if let Some(wrong) = &status.wrong_format
+                && snapshot.at.since(wrong.last) < WRONG_FOR
+            {
+                reasons.push(format!("{source}: wrong input format: {}", wrong.likely));
             }
         }
     }
@@ -67,7 +74,8 @@ fn named<T: std::fmt::Display>(things: &[T]) -> String {
 mod tests {
     use super::*;
     use crate::partial::SourceId;
-    use crate::telemetry::{CountStatus, DetectStatus, SourceStatus};
+    use crate::telemetry::{CountStatus, DetectStatus, SourceStatus, WrongFormat};
+    use crate::time::Timestamp;
 
     fn source(partition: i32) -> SourceId {
         SourceId {
@@ -132,11 +140,19 @@ mod tests {
         let mut snapshot = healthy();
         let sources = &mut snapshot.count.as_mut().unwrap().sources;
         let status = sources.get_mut(&source(0)).unwrap();
-        status.wrong_format = Some("looks like Avro".into());
+        let last = Timestamp::from_millis(1_000);
+        status.wrong_format = Some(WrongFormat {
+            likely: "looks like Avro".into(),
+            last,
+        });
+        snapshot.at = last;
         assert_eq!(
             reasons(&snapshot),
             ["flows/0: wrong input format: looks like Avro"]
         );
+        let mut quiet = snapshot.clone();
+        quiet.at = last.plus(WRONG_FOR);
+        assert_eq!(readiness(&quiet), Readiness::Ready);
         let sources = &mut snapshot.count.as_mut().unwrap().sources;
         sources.get_mut(&source(0)).unwrap().assigned = false;
         assert_eq!(readiness(&snapshot), Readiness::Ready);

@@ -5,6 +5,7 @@
 //! records; a scrape reads one [`Snapshot`], so that its numbers belong together. On failure to listen
 //! the process does not start; a scrape that fails costs a scrape.
 
+mod announce;
 pub mod clock;
 mod health;
 mod http;
@@ -13,9 +14,10 @@ pub mod metrics;
 pub mod otel;
 mod snapshot;
 
+pub(crate) use announce::announce;
 pub use health::{Readiness, readiness};
 pub use http::{HttpError, Server, serve};
 pub use log::{LogError, init as init_log};
 pub use metrics::{Metrics, MetricsError, Recorder};
 pub use otel::{Otel, OtelErrors, Span, Tracing};
-pub use snapshot::{CountStatus, DetectStatus, Snapshot, SourceStatus, Watch, Work};
+pub use snapshot::{CountStatus, DetectStatus, Snapshot, SourceStatus, Watch, Work, WrongFormat};

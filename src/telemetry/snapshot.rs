@@ -75,8 +75,17 @@ pub struct SourceStatus {
     pub idle: bool,
     /// Records that the broker has and this process has not counted; `None` while unknown.
     pub lag: Option<u64>,
-    /// Set while most of its records are undecodable: what the records look like.
-    pub wrong_format: Option<String>,
+    /// Set when most of its records were undecodable.
+    pub wrong_format: Option<WrongFormat>,
+}
+
+/// A partition that has something else in it than flows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongFormat {
+    /// What the records look like.
+    pub likely: String,
+    /// When the last undecodable record was counted, by the clock.
+    pub last: Timestamp,
 }
 
 /// The detect stage.

@@ -106,6 +106,16 @@ fn health_that_cannot_be_asked_for_exits_with_1_and_says_why() {
 }
 
 #[test]
+fn who_counts_nothing_needs_no_rule() {
+    for command in [&["health"][..], &["tail"], &["reset", "--yes"]] {
+        let set = ["--set", "kafka.bootstrap.servers=127.0.0.1:1"];
+        let output = hotprefix(&[command, &set].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        assert!(!stderr(&output).contains("rules"), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn peer_that_answers_byte_by_byte_does_not_hold_it() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap().to_string();

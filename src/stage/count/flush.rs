@@ -1,11 +1,13 @@
 //! The thread that encodes and commits, one flush after the other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::start;
+use super::strays::Strays;
 use crate::count::{Flush, RuleSums};
 use crate::kafka::Fatal;
 use crate::kafka::fence::AssignmentNumber;
@@ -17,9 +19,7 @@ use crate::stage::pulse::Pulse;
 use crate::stage::status::Stage;
 use crate::stage::{Shell, dead_letter};
 use crate::telemetry::otel::{Flushed, TRACEPARENT};
-
-/// Records in a flush from which on they speak for their topic.
-const FORMAT_SAMPLE: u64 = 50;
+use crate::telemetry::{SourceStatus, WrongFormat, clock};
 
 /// One task's part of a flush.
 pub(super) struct Part {
@@ -61,6 +61,7 @@ pub(super) struct Flusher {
     jobs: Receiver<Job>,
     done: Sender<Done>,
     pulse: Pulse,
+    strays: BTreeMap<SourceId, Strays>,
 }
 
 /// A part, encoded.
@@ -95,6 +96,7 @@ impl Flusher {
             jobs,
             done,
             pulse: shell.pulses.of("count-flush"),
+            strays: BTreeMap::new(),
         }
     }
 
@@ -221,12 +223,13 @@ impl Flusher {
         }
     }
 
-    fn tell(&self, live: &[Encoded], committed: bool) {
+    fn tell(&mut self, live: &[Encoded], committed: bool) {
         let bytes: usize = live
             .iter()
             .flat_map(|p| &p.records)
             .map(|r| r.payload.as_ref().map_or(0, Vec::len))
             .sum();
+        let strays = &mut self.strays;
         self.shell.status.count(|count| {
             if !committed {
                 count.flushes.aborted += 1;
@@ -237,12 +240,8 @@ impl Flusher {
             for Encoded { told, .. } in live {
                 let source = count.sources.entry(told.source.clone()).or_default();
                 source.fates.add(&told.fates);
-                // A handful of records says nothing about a topic's format.
-                if told.fates.records() >= FORMAT_SAMPLE {
-                    let most = told.fates.undecodable * 2 > told.fates.records();
-                    let reason = told.reason.clone().unwrap_or_else(|| "no flow".to_owned());
-                    source.wrong_format = most.then_some(reason);
-                }
+                let strays = strays.entry(told.source.clone()).or_default();
+                tell_of_strays(source, strays, told);
                 for (rule, sums) in &told.rules {
                     count.rules.entry(Arc::clone(rule)).or_default().add(sums);
                 }
@@ -254,6 +253,35 @@ impl Flusher {
         if committed {
             self.shell.status.no_trouble(Stage::Count);
         }
+    }
+}
+
+/// What its undecodable records say of a partition, in telemetry and in the log.
+fn tell_of_strays(source: &mut SourceStatus, strays: &mut Strays, told: &Told) {
+    let undecodable = told.fates.undecodable;
+    let reason = || told.reason.clone().unwrap_or_else(|| "no flow".to_owned());
+    if undecodable > 0
+        && let Some(wrong) = &mut source.wrong_format
+    {
+        wrong.last = clock::now();
+    }
+    match strays.judge(told.fates.records(), undecodable) {
+        Some(true) => {
+            source.wrong_format = Some(WrongFormat {
+                likely: reason(),
+                last: clock::now(),
+            });
+        }
+        Some(false) => source.wrong_format = None,
+        None => {}
+    }
+    if let Some(records) = strays.news(undecodable, Instant::now()) {
+        tracing::warn!(
+            partition = %told.source,
+            records,
+            reason = reason(),
+            "records that cannot be decoded are dead letters; told again at most once a minute"
+        );
     }
 }
 

@@ -14,6 +14,7 @@ mod reading;
 mod silence;
 mod slot;
 mod start;
+mod strays;
 mod worker;
 
 use std::sync::Arc;
