@@ -63,6 +63,22 @@
 {{- fail (printf "rules: %q is also the name of a preset; take it out of rulePresets, or choose another name" .name) -}}
 {{- end -}}
 {{- $seen = append $seen .name -}}
+{{- if kindIs "map" .scope -}}
+{{- include "hotprefix.checks.file" (dict "files" $v.files "key" (printf "rules: scope of %q" .name) "path" .scope.file) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $set := $v.config.sets -}}
+{{- if kindIs "map" $set -}}
+{{- include "hotprefix.checks.file" (dict "files" $v.files "key" (printf "config.sets.%s" $name) "path" $set.file) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A file of `files` that is named must be there. In: files, key, path. */}}
+{{- define "hotprefix.checks.file" -}}
+{{- $name := .path | default "" | trimPrefix "/etc/hotprefix/files/" -}}
+{{- if and (ne $name (.path | default "")) (not (hasKey .files $name)) -}}
+{{- fail (printf "%s names the file %q, and files has %s" .key $name (ternary (keys .files | sortAlpha | join ", ") "nothing" (gt (len .files) 0))) -}}
 {{- end -}}
 {{- end -}}
 
