@@ -31,7 +31,7 @@ pub use probe::{Finding, Severity, probe};
 pub use reader::{ReadEvent, ReadFrom, ReadRecord, TopicReader};
 pub use reset::{Removed, reset};
 pub use settings::{ClientSettings, GroupProtocol};
-pub use statistics::{BrokerState, ClientState, ClientStatistics, StatisticsLog};
+pub use statistics::StatisticsLog;
 pub use topics::{TopicFacts, TopicNames, ensure};
 
 /// The version of librdkafka, such as `2.12.1`.

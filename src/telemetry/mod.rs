@@ -6,6 +6,7 @@
 //! the process does not start; a scrape that fails costs a scrape.
 
 mod announce;
+mod clients;
 pub mod clock;
 mod health;
 mod http;
@@ -15,6 +16,7 @@ pub mod otel;
 mod snapshot;
 
 pub(crate) use announce::announce;
+pub use clients::{BrokerState, ClientState, ClientStatistics};
 pub use health::{Readiness, readiness};
 pub use http::{HttpError, Server, serve};
 pub use log::{LogError, init as init_log};

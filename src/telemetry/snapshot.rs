@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::clients::ClientStatistics;
 use crate::count::RuleSums;
-use crate::kafka::ClientStatistics;
 use crate::net::Addr;
 use crate::partial::{Fates, SourceId};
 use crate::time::Timestamp;

@@ -4,7 +4,7 @@ use opentelemetry::KeyValue;
 
 use super::MAX_BROKERS;
 use super::table::{Label, Metric, Seen, Show, Source, Unit};
-use crate::kafka::{BrokerState, ClientState, ClientStatistics};
+use crate::telemetry::{BrokerState, ClientState, ClientStatistics};
 
 const CONSUMERS: Label = Label::one_of("client", &["count-consumer", "detect-consumer"]);
 const PRODUCERS: Label = Label::one_of("client", &["count-producer", "detect-producer"]);

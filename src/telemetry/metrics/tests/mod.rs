@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::input::EXCLUSIVE_FATES;
 use super::*;
 use crate::count::RuleSums;
-use crate::kafka::{BrokerState, ClientState, ClientStatistics};
 use crate::net::Addr;
 use crate::partial::SourceId;
+use crate::telemetry::{BrokerState, ClientState, ClientStatistics};
 use crate::telemetry::{CountStatus, DetectStatus, Snapshot, SourceStatus, Work};
 use crate::time::Timestamp;
 
