@@ -66,7 +66,7 @@ pub(super) const ALL: &[Metric] = &[
         unit: Unit::Count("address"),
         labels: &[],
         help: "Addresses in open windows.",
-        worry: "It comes near what memory holds (about 100 bytes each); a rule's `max_prefixes` bounds it.",
+        worry: "It comes near what memory holds (28 to 56 bytes each, and a window's once more while it is merged); a rule's `max_prefixes` bounds it.",
         source: Source::Gauge(|s, show| of(s, show, |d| d.leaves)),
     },
     Metric {
