@@ -102,7 +102,8 @@ make_base() {
     # shellcheck disable=SC2016
     base=${base/'${RUST_VERSION}'/$version}
     if [[ ! -e $tar ]]; then
-        mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io --include=$BASE_PACKAGES bookworm "$tar.partial"
+        # Its own guess of the format goes by the name.
+        mmdebstrap --quiet --format=tar --variant=minbase --dpkgopt=force-unsafe-io --include=$BASE_PACKAGES bookworm "$tar.partial"
         mv "$tar.partial" "$tar"
         buildah rmi "$base" >/dev/null 2>&1 || true
     fi
