@@ -15,7 +15,7 @@ readonly HADOLINT_VERSION=2.15.1 CHECK_JSONSCHEMA_VERSION=0.39.0 PODMAN_COMPOSE_
 readonly GOFLOW2_VERSION=v2.2.6
 readonly BUILD=localhost/hotprefix-build IMAGE=localhost/hotprefix:test
 # What rust:slim-bookworm has that matters here, and what the Dockerfile adds to it.
-readonly BASE_PACKAGES=ca-certificates,gcc,libc6-dev,make,perl
+readonly BASE_PACKAGES=ca-certificates,g++,gcc,libc6-dev,make,perl
 target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')
 tools=$target/tools/image
 work=$target/image
@@ -96,7 +96,7 @@ use_own_containers() {
 
 # The Dockerfile's base, by the name that the Dockerfile gives it.
 make_base() {
-    local version base tar=$tools/base-1.tar
+    local version base tar=$tools/base-2.tar
     version=$(sed -n 's/^ARG RUST_VERSION=//p' deploy/Dockerfile)
     base=$(sed -n 's/^ARG RUST_IMAGE=//p' deploy/Dockerfile)
     # shellcheck disable=SC2016
@@ -189,8 +189,8 @@ seed
 say 'compiled dependencies are copied'
 epoch=$(git log -1 --format=%ct)
 revision=$(git rev-parse HEAD)
-# Another time than that of the seed would have OpenSSL and the like compiled again.
-build --build-arg SOURCE_DATE_EPOCH= --target build --tag "$BUILD" >/dev/null
+# The time of the seed's compilation, where there was one: another would have OpenSSL and the like compiled again.
+build --build-arg "SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH-}" --target build --tag "$BUILD" >/dev/null
 say 'hotprefix is compiled'
 last_stages=(--build-context "build=container-image://$BUILD" --build-arg "SOURCE_DATE_EPOCH=$epoch")
 build_again

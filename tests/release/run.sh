@@ -2,7 +2,7 @@
 # A release without publishing it: makes everything twice, the second time as another user of another machine
 # might, and looks at what came out.
 #
-# Builds Helm into target/tools, once. Needs cargo with a C compiler, Go, Python 3.11, git and GNU tar.
+# Builds Helm into target/tools, once. Needs cargo with a C and C++ compiler, Go, Python 3.11, git and GNU tar.
 # `tests/release/run.sh --binary PATH` packs that binary instead of building one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
