@@ -250,11 +250,20 @@ broker.heartbeat.interval.ms=500
     }
 }
 
-/// A loopback port that nobody listens on.
+/// A loopback port that nobody listens on, and that the system gives to no connection of its own: those begin at
+/// 32768, and one of them would hold it by the time that it is listened on.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port can be had");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
+    const PORTS: std::ops::Range<u32> = 10_000..32_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let count = PORTS.end - PORTS.start;
+    // Processes that run beside each other have numbers close together.
+    let first = std::process::id().wrapping_mul(331);
+    for _ in PORTS {
+        let n = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % count;
+        let port = (PORTS.start + n) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no loopback port of {PORTS:?} is free");
 }
