@@ -29,7 +29,7 @@ pub(crate) async fn announce(watch: Watch) {
 }
 
 /// What the log is to say.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Line {
     Ready,
     NotReady(Vec<String>),
@@ -66,12 +66,8 @@ impl Announcer {
         if too_soon {
             return None;
         }
-        let told = match &line {
-            Line::Ready => Line::Ready,
-            Line::NotReady(reasons) => Line::NotReady(reasons.clone()),
-        };
-        self.said = Some((line, now));
-        Some(told)
+        self.said = Some((line.clone(), now));
+        Some(line)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::env;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::app::http_get;
 use crate::support::kafka_node::free_port;
 use crate::support::process::Process;
 use crate::support::{tools, wait};
@@ -86,7 +86,7 @@ impl Monitoring {
         for (process, address) in processes.iter().zip([alertmanager, prometheus]) {
             let what = format!("{} is ready", process.log().display());
             wait::until(&what, PATIENCE, EVERY, || {
-                get(address, "/-/ready").filter(|(status, _)| *status == 200)
+                http_get(address, "/-/ready").filter(|(status, _)| *status == 200)
             });
         }
         Self {
@@ -120,7 +120,7 @@ impl Monitoring {
 
     /// What the Alertmanager has now, inhibited alerts included.
     pub(crate) fn alerts(&self) -> Vec<Received> {
-        let answer = get(self.alertmanager, "/api/v2/alerts");
+        let answer = http_get(self.alertmanager, "/api/v2/alerts");
         let (status, body) = answer.expect("the Alertmanager answers");
         assert_eq!(status, 200, "{body}");
         let alerts: Vec<Value> = serde_json::from_str(&body).expect("it is a list");
@@ -133,7 +133,7 @@ impl Monitoring {
 
     fn api(&self, path: &str) -> Value {
         let answer = wait::until("Prometheus answers", PATIENCE, EVERY, || {
-            get(self.prometheus, path)
+            http_get(self.prometheus, path)
         });
         let (status, body) = answer;
         assert_eq!(status, 200, "{path}: {body}");
@@ -164,18 +164,4 @@ fn escaped(text: &str) -> String {
         _ => format!("%{byte:02X}"),
     });
     bytes.collect()
-}
-
-/// Status and body of a GET; `None` while nobody answers. HTTP 1.0, so that the body is not in chunks.
-fn get(from: SocketAddr, path: &str) -> Option<(u16, String)> {
-    let patience = Duration::from_secs(10);
-    let mut stream = TcpStream::connect_timeout(&from, patience).ok()?;
-    stream.set_read_timeout(Some(patience)).ok()?;
-    let request = format!("GET {path} HTTP/1.0\r\nhost: {from}\r\n\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, body.to_owned()))
 }

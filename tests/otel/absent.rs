@@ -61,37 +61,7 @@ pub(crate) fn check() {
             .env("OTEL_BLRP_SCHEDULE_DELAY", "50")
             .env("OTEL_METRIC_EXPORT_INTERVAL", "50");
         let run = run(&prepared, app);
-        let minutes = (run.lasted.as_secs() / 60) as usize;
-        for signal in ["traces", "metrics", "logs"] {
-            let of_signal = format!("OTLP {signal} to ");
-            let lines = run.output.lines().filter(|line| line.contains(&of_signal));
-            let (first, again): (Vec<_>, Vec<_>) =
-                lines.partition(|line| line.contains(FIRST_TIME));
-            assert_eq!(
-                first.len(),
-                1,
-                "{name}: {signal} is told once:\n{}",
-                run.output
-            );
-            assert!(
-                again.len() <= minutes,
-                "{name}: {signal} is told again once a minute:\n{}",
-                run.output
-            );
-            let is_told = [first, again].concat().iter().all(|l| l.contains(why));
-            assert!(is_told, "{name}: {signal}: no `{why}`:\n{}", run.output);
-        }
-        let all = run
-            .output
-            .lines()
-            .filter(|line| line.contains("OTLP"))
-            .count();
-        // Of each signal besides: that not all was sent.
-        assert!(
-            all <= 3 * (2 + minutes),
-            "{name}: {all} lines:\n{}",
-            run.output
-        );
+        check_lines(name, &run, why);
         println!(
             "{name}: peak {} MiB, off {} MiB",
             run.peak >> 20,
@@ -104,6 +74,40 @@ pub(crate) fn check() {
             off.peak
         );
     }
+}
+
+/// Each signal's trouble is told at once, with `why`, and then once a minute at most.
+fn check_lines(name: &str, run: &Run, why: &str) {
+    let minutes = (run.lasted.as_secs() / 60) as usize;
+    for signal in ["traces", "metrics", "logs"] {
+        let of_signal = format!("OTLP {signal} to ");
+        let lines = run.output.lines().filter(|line| line.contains(&of_signal));
+        let (first, again): (Vec<_>, Vec<_>) = lines.partition(|line| line.contains(FIRST_TIME));
+        assert_eq!(
+            first.len(),
+            1,
+            "{name}: {signal} is told once:\n{}",
+            run.output
+        );
+        assert!(
+            again.len() <= minutes,
+            "{name}: {signal} is told again once a minute:\n{}",
+            run.output
+        );
+        let is_told = [first, again].concat().iter().all(|l| l.contains(why));
+        assert!(is_told, "{name}: {signal}: no `{why}`:\n{}", run.output);
+    }
+    let all = run
+        .output
+        .lines()
+        .filter(|line| line.contains("OTLP"))
+        .count();
+    // Of each signal besides: that not all was sent.
+    assert!(
+        all <= 3 * (2 + minutes),
+        "{name}: {all} lines:\n{}",
+        run.output
+    );
 }
 
 /// Until the alerts are the model's.

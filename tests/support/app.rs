@@ -168,12 +168,12 @@ impl Instance {
     }
 }
 
-/// Status and body of a GET; `None` while nobody answers.
+/// Status and body of a GET; `None` while nobody answers. HTTP 1.0, so that no body is in chunks.
 pub(crate) fn http_get(from: SocketAddr, path: &str) -> Option<(u16, String)> {
-    let patience = Duration::from_secs(2);
+    let patience = Duration::from_secs(10);
     let mut stream = TcpStream::connect_timeout(&from, patience).ok()?;
     stream.set_read_timeout(Some(patience)).ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {from}\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nhost: {from}\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

@@ -81,6 +81,13 @@ struct Told {
     reason: Option<String>,
 }
 
+impl Told {
+    /// What the undecodable records look like.
+    fn likely(&self) -> &str {
+        self.reason.as_deref().unwrap_or("no flow")
+    }
+}
+
 impl Flusher {
     pub(super) fn new(
         shell: &Arc<Shell>,
@@ -224,11 +231,6 @@ impl Flusher {
     }
 
     fn tell(&mut self, live: &[Encoded], committed: bool) {
-        let bytes: usize = live
-            .iter()
-            .flat_map(|p| &p.records)
-            .map(|r| r.payload.as_ref().map_or(0, Vec::len))
-            .sum();
         let strays = &mut self.strays;
         self.shell.status.count(|count| {
             if !committed {
@@ -236,12 +238,12 @@ impl Flusher {
                 return;
             }
             count.flushes.committed += 1;
-            count.flushes.bytes += bytes as u64;
+            count.flushes.bytes += bytes_of(live) as u64;
             for Encoded { told, .. } in live {
                 let source = count.sources.entry(told.source.clone()).or_default();
                 source.fates.add(&told.fates);
                 let strays = strays.entry(told.source.clone()).or_default();
-                tell_of_strays(source, strays, told);
+                judge_format(source, strays, told);
                 for (rule, sums) in &told.rules {
                     count.rules.entry(Arc::clone(rule)).or_default().add(sums);
                 }
@@ -252,14 +254,17 @@ impl Flusher {
         });
         if committed {
             self.shell.status.no_trouble(Stage::Count);
+            // Not under the status's lock, which probes wait for.
+            for Encoded { told, .. } in live {
+                log_strays(self.strays.entry(told.source.clone()).or_default(), told);
+            }
         }
     }
 }
 
-/// What its undecodable records say of a partition, in telemetry and in the log.
-fn tell_of_strays(source: &mut SourceStatus, strays: &mut Strays, told: &Told) {
+/// What its undecodable records say of a partition's format.
+fn judge_format(source: &mut SourceStatus, strays: &mut Strays, told: &Told) {
     let undecodable = told.fates.undecodable;
-    let reason = || told.reason.clone().unwrap_or_else(|| "no flow".to_owned());
     if undecodable > 0
         && let Some(wrong) = &mut source.wrong_format
     {
@@ -268,32 +273,41 @@ fn tell_of_strays(source: &mut SourceStatus, strays: &mut Strays, told: &Told) {
     match strays.judge(told.fates.records(), undecodable) {
         Some(true) => {
             source.wrong_format = Some(WrongFormat {
-                likely: reason(),
+                likely: told.likely().to_owned(),
                 last: clock::now(),
             });
         }
         Some(false) => source.wrong_format = None,
         None => {}
     }
-    if let Some(records) = strays.news(undecodable, Instant::now()) {
+}
+
+/// What the log says of a partition's undecodable records, if it is time.
+fn log_strays(strays: &mut Strays, told: &Told) {
+    if let Some(records) = strays.news(told.fates.undecodable, Instant::now()) {
         tracing::warn!(
             partition = %told.source,
             records,
-            reason = reason(),
+            reason = told.likely(),
             "records that cannot be decoded are dead letters; told again at most once a minute"
         );
     }
 }
 
+/// Payloads only.
+fn bytes_of(live: &[Encoded]) -> usize {
+    let records = live.iter().flat_map(|p| &p.records);
+    records
+        .map(|r| r.payload.as_ref().map_or(0, Vec::len))
+        .sum()
+}
+
 /// What a span says of a flush.
 fn facts_of(live: &[Encoded]) -> Flushed {
-    let records = || live.iter().flat_map(|p| &p.records);
     Flushed {
         sources: live.len(),
         records: live.iter().map(|p| p.told.fates.records()).sum(),
-        messages: records().count(),
-        bytes: records()
-            .map(|r| r.payload.as_ref().map_or(0, Vec::len))
-            .sum(),
+        messages: live.iter().map(|p| p.records.len()).sum(),
+        bytes: bytes_of(live),
     }
 }

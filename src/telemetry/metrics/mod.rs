@@ -23,7 +23,7 @@ mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
+use opentelemetry::metrics::{AsyncInstrument, AsyncInstrumentBuilder, Meter, MeterProvider as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, SdkMeterProvider, Stream};
 use prometheus::{Registry, TextEncoder};
@@ -128,8 +128,14 @@ impl Metrics {
             let mut begins = Some(Watch::clone(watch));
             for metric in all() {
                 match metric.source {
-                    Source::Counter(read) => counter(&meter, metric, read, &seen, begins.take()),
-                    Source::Gauge(read) => gauge(&meter, metric, read, &seen, begins.take()),
+                    Source::Counter(read) => {
+                        let counter = meter.f64_observable_counter(metric.name);
+                        described(counter, metric, read, &seen, begins.take()).build();
+                    }
+                    Source::Gauge(read) => {
+                        let gauge = meter.f64_observable_gauge(metric.name);
+                        described(gauge, metric, read, &seen, begins.take()).build();
+                    }
                     // Recorded as it happens.
                     Source::Histogram(_) => {}
                 }
@@ -171,22 +177,18 @@ fn meter(provider: &SdkMeterProvider) -> Meter {
     provider.meter("hotprefix")
 }
 
-fn counter(meter: &Meter, metric: &Metric, read: Read, seen: &Collection, begins: Option<Watch>) {
-    let builder = meter.f64_observable_counter(metric.name);
-    builder
+/// Of either kind, all but its name.
+fn described<'a, I>(
+    instrument: AsyncInstrumentBuilder<'a, I, f64>,
+    metric: &Metric,
+    read: Read,
+    seen: &Collection,
+    begins: Option<Watch>,
+) -> AsyncInstrumentBuilder<'a, I, f64> {
+    instrument
         .with_description(metric.help)
         .with_unit(metric.unit.ucum())
         .with_callback(callback(read, seen, begins))
-        .build();
-}
-
-fn gauge(meter: &Meter, metric: &Metric, read: Read, seen: &Collection, begins: Option<Watch>) {
-    let builder = meter.f64_observable_gauge(metric.name);
-    builder
-        .with_description(metric.help)
-        .with_unit(metric.unit.ucum())
-        .with_callback(callback(read, seen, begins))
-        .build();
 }
 
 /// Shows what `read` finds in the collection's snapshot, which the callback that `begins` takes.
