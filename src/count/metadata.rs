@@ -51,6 +51,30 @@ pub enum CorruptMetadata {
     Block(u64),
 }
 
+/// How far a task was when it committed an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Highest event time seen, or advanced to in silence; `None` before the first record.
+    pub stream_time: Option<Timestamp>,
+    /// Whether silence was confirmed after the last record.
+    pub idle: bool,
+}
+
+impl Progress {
+    /// Of the metadata of a committed offset; empty where another tool committed it.
+    pub fn of(metadata: &str) -> Result<Self, CorruptMetadata> {
+        let memory = if metadata.is_empty() {
+            Memory::new(false)
+        } else {
+            Memory::decode(metadata)?
+        };
+        Ok(Self {
+            stream_time: memory.stream_time,
+            idle: memory.idle,
+        })
+    }
+}
+
 /// A fingerprint as far as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ShortFingerprint([u8; KEPT]);

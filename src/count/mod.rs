@@ -21,6 +21,6 @@ mod tests;
 pub use dead_letter::{BLOCK, DeadLetter, DeadLetterKind};
 pub use exporters::ExporterIssues;
 pub use flush::{EncodedFlush, EncodedPartial, Flush, RuleSums};
-pub use metadata::{CorruptMetadata, MAX_METADATA_BYTES, MAX_RULES};
+pub use metadata::{CorruptMetadata, MAX_METADATA_BYTES, MAX_RULES, Progress};
 pub use plan::Plan;
 pub use task::{CountTask, Record, Resume, ResumeError};

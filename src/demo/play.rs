@@ -117,7 +117,10 @@ pub fn run(
     let (playing, played_out) = bounded::<()>(0);
     let address = cluster.address();
     let feed = spawn("feed", move || feed::play(scenario, &address, &played_out))?;
-    let facts = EmbeddedCluster::facts(INTERNAL_PARTITIONS.unsigned_abs());
+    let facts = EmbeddedCluster::facts(
+        PARTITIONS.unsigned_abs(),
+        INTERNAL_PARTITIONS.unsigned_abs(),
+    );
     let service = spawn("service", move || service.run_on(facts))?;
 
     let watch = || Summary::of(&status.snapshot());

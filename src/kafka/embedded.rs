@@ -33,8 +33,9 @@ impl EmbeddedCluster {
     }
 
     /// What the stages must know of its topics: it cannot be asked for settings, and has the defaults.
-    pub const fn facts(internal_partitions: u32) -> TopicFacts {
+    pub const fn facts(input_partitions: u32, internal_partitions: u32) -> TopicFacts {
         TopicFacts {
+            input_partitions,
             partials_partitions: internal_partitions,
             input_message_bytes: DEFAULT_MESSAGE_BYTES,
             dead_letter_bytes: DEFAULT_MESSAGE_BYTES,

@@ -27,6 +27,7 @@ use rdkafka::{Message as _, Offset, TopicPartitionList};
 
 use super::errors::{self, ClientLog, Fatal, RequestError};
 use super::fence::{AssignmentNumber, Fence};
+use super::offsets::{self, CommittedOffset};
 use super::queue::{Membership, PartitionQueue};
 use super::rebalance::{GroupContext, client_name};
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
@@ -73,11 +74,12 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Joins the group of `stage` and begins to poll on a thread of its own.
+    /// Joins the group of `stage`, whose topics have `partitions` in all, and begins to poll on a thread of its own.
     pub(crate) fn join(
         settings: &ClientSettings,
         stage: &'static str,
         topics: &[&str],
+        partitions: u32,
         clients: Arc<ClientLog>,
         events: Sender<GroupEvent>,
     ) -> Result<Self, Fatal> {
@@ -92,8 +94,9 @@ impl Group {
             consumer: OnceLock::new(),
             numbers: Mutex::default(),
         };
-        let consumer = BaseConsumer::from_config_and_context(&settings.member(stage), context)
-            .map_err(|e| fatal("kafka settings", e))?;
+        let consumer =
+            BaseConsumer::from_config_and_context(&settings.member(stage, partitions), context)
+                .map_err(|e| fatal("kafka settings", e))?;
         let consumer = Arc::new(consumer);
         // Set once, before anything polls, so that no callback finds it empty.
         let _ = consumer.context().consumer.set(Arc::downgrade(&consumer));
@@ -130,39 +133,14 @@ impl Group {
         Membership::read(&*self.consumer).filter(Membership::is_member)
     }
 
-    /// Offset and metadata committed for each partition, waiting for open transactions to end.
-    /// Offset `None` where nothing is committed.
+    /// What is committed for each partition, waiting for open transactions to end.
     pub(crate) fn committed(
         &self,
         partitions: &[SourceId],
         timeout: Duration,
-    ) -> Result<Vec<(SourceId, Option<i64>, String)>, RequestError> {
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for p in partitions {
-            list.add_partition(&p.topic, p.partition);
-        }
+    ) -> Result<Vec<CommittedOffset>, RequestError> {
         // The consumer is read_committed, so that librdkafka asks for stable offsets.
-        let list = self
-            .consumer
-            .committed_offsets(list, timeout)
-            .map_err(|e| RequestError::from_kafka("committed offsets", &e))?;
-        let mut result = Vec::with_capacity(partitions.len());
-        for p in partitions {
-            let Some(found) = list.find_partition(&p.topic, p.partition) else {
-                return Err(RequestError::Retry(format!(
-                    "committed offset of {p}: no answer"
-                )));
-            };
-            found
-                .error()
-                .map_err(|e| RequestError::from_kafka(&format!("committed offset of {p}"), &e))?;
-            let offset = match found.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            };
-            result.push((p.clone(), offset, found.metadata().to_owned()));
-        }
-        Ok(result)
+        offsets::committed(&self.consumer, partitions, timeout)
     }
 
     /// The offset up to which each assigned partition was read, behind records that are not for

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::errors::{Fatal, PlainContext, RequestError};
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
@@ -17,6 +17,9 @@ use crate::time::Timestamp;
 
 /// A leader that did not answer is left alone for this long, so that the others are still asked often.
 const BACK_OFF: Duration = Duration::from_secs(2);
+
+/// Offset and metadata committed for a partition; offset `None` where nothing is.
+pub(crate) type CommittedOffset = (SourceId, Option<i64>, String);
 
 /// Asks.
 pub(crate) struct Offsets {
@@ -28,12 +31,30 @@ pub(crate) struct Offsets {
 impl Offsets {
     /// Connects when first asked.
     pub(crate) fn new(settings: &ClientSettings) -> Result<Self, Fatal> {
-        let client = BaseConsumer::from_config_and_context(&settings.admin(), PlainContext)
+        Self::with(&settings.admin())
+    }
+
+    /// The same, which can ask for what the group of `stage` has committed.
+    pub(crate) fn of_group(settings: &ClientSettings, stage: &str) -> Result<Self, Fatal> {
+        Self::with(&settings.onlooker(stage))
+    }
+
+    fn with(client: &ClientConfig) -> Result<Self, Fatal> {
+        let client = BaseConsumer::from_config_and_context(client, PlainContext)
             .map_err(|e| RequestError::from_kafka("kafka settings", &e).into_fatal())?;
         Ok(Self {
             client,
             silent: HashMap::new(),
         })
+    }
+
+    /// What the group has committed for each partition now, whatever open transactions are about to commit.
+    pub(crate) fn committed(
+        &self,
+        partitions: &[SourceId],
+        timeout: Duration,
+    ) -> Result<Vec<CommittedOffset>, RequestError> {
+        committed(&self.client, partitions, timeout)
     }
 
     /// How many partitions `topic` has; `None` if it does not exist.
@@ -168,4 +189,37 @@ impl Offsets {
         }
         groups
     }
+}
+
+/// What the client's group has committed for each partition. A client that reads committed records waits for open
+/// transactions to end.
+pub(super) fn committed<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    partitions: &[SourceId],
+    timeout: Duration,
+) -> Result<Vec<CommittedOffset>, RequestError> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for p in partitions {
+        list.add_partition(&p.topic, p.partition);
+    }
+    let list = client
+        .committed_offsets(list, timeout)
+        .map_err(|e| RequestError::from_kafka("committed offsets", &e))?;
+    let mut result = Vec::with_capacity(partitions.len());
+    for p in partitions {
+        let Some(found) = list.find_partition(&p.topic, p.partition) else {
+            return Err(RequestError::Retry(format!(
+                "committed offset of {p}: no answer"
+            )));
+        };
+        found
+            .error()
+            .map_err(|e| RequestError::from_kafka(&format!("committed offset of {p}"), &e))?;
+        let offset = match found.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        result.push((p.clone(), offset, found.metadata().to_owned()));
+    }
+    Ok(result)
 }

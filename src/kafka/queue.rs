@@ -81,10 +81,16 @@ impl PartitionQueue {
         })
     }
 
-    /// Takes what is there, up to the buffer's size, waiting at most `timeout` for it to fill.
-    pub(crate) fn consume<'q>(&'q self, buffer: &'q mut Buffer, timeout: Duration) -> Batch<'q> {
+    /// Takes what is there, at most `most` and up to the buffer's size, waiting at most `timeout` for it to fill.
+    pub(crate) fn consume<'q>(
+        &'q self,
+        buffer: &'q mut Buffer,
+        most: usize,
+        timeout: Duration,
+    ) -> Batch<'q> {
         let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        let slots = &mut buffer.slots;
+        let most = most.min(buffer.slots.len());
+        let slots = &mut buffer.slots[..most];
         // SAFETY: `slots` has room for `len` pointers and is exclusively ours; librdkafka writes
         // the first `count` of them and passes on ownership of those messages.
         let count = unsafe {

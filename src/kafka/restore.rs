@@ -54,7 +54,7 @@ pub(crate) fn read_table(
     let mut buffer = Buffer::new(BATCH);
     let mut last_news = Instant::now();
     while !stopped() {
-        let batch = queue.consume(&mut buffer, WAIT);
+        let batch = queue.consume(&mut buffer, usize::MAX, WAIT);
         if batch.len() > 0 {
             last_news = Instant::now();
         }

@@ -20,8 +20,15 @@ pub(super) const SESSION_TIMEOUT_MS: &str = "10000";
 const HEARTBEAT_INTERVAL_MS: &str = "2000";
 /// New partitions of the input are seen this soon.
 const METADATA_REFRESH_MS: &str = "2000";
-/// Per partition, since each has its own queue: 16 MiB hold a tenth of a second of input at full speed.
-const QUEUED_KBYTES: &str = "16384";
+/// Records that a member has ready to be read, in all partitions of its topics together: 20 ms of input at full speed.
+/// Each takes some 350 bytes beside its own, so that these are most of an instance's memory when it catches up.
+const READY_RECORDS: u32 = 65_536;
+/// The same in KiB.
+const READY_KBYTES: u32 = 64 * 1024;
+/// What one fetch brings at most beyond that, compressed, in bytes.
+const FETCHED_BYTES: u32 = 4 * 1024 * 1024;
+/// A reader may hold what a member may of one of so many partitions.
+const READER_SHARE: u32 = 4;
 
 /// `group.protocol`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +120,14 @@ impl ClientSettings {
         client
     }
 
+    /// The same, which may ask for what the group of `stage` has committed without being in it.
+    pub(crate) fn onlooker(&self, stage: &str) -> ClientConfig {
+        let mut client = self.admin();
+        client.set("group.id", self.group(stage));
+        client.set("enable.auto.commit", "false");
+        client
+    }
+
     /// A consumer that is given its partitions and belongs to no group. librdkafka wants a group name
     /// for that; it is never joined.
     pub(crate) fn reader(&self, group: &str) -> ClientConfig {
@@ -120,7 +135,8 @@ impl ClientSettings {
         client.remove("group.protocol");
         // Nobody listens.
         client.remove("statistics.interval.ms");
-        self.consume(&mut client, group);
+        // One partition, for a moment: no need for all that a member may hold.
+        self.consume(&mut client, group, READER_SHARE);
         client.set("enable.partition.eof", "true");
         client
     }
@@ -130,10 +146,11 @@ impl ClientSettings {
         self.static_member.as_deref()
     }
 
-    /// A member of a stage's group.
-    pub(crate) fn member(&self, stage: &str) -> ClientConfig {
+    /// A member of a stage's group, whose topics have so many partitions: any number of them may become its own, and
+    /// each has a queue.
+    pub(crate) fn member(&self, stage: &str, partitions: u32) -> ClientConfig {
         let mut client = self.operator(AppliesTo::Producer);
-        self.consume(&mut client, &self.group(stage));
+        self.consume(&mut client, &self.group(stage), partitions);
         self.default(&mut client, "statistics.interval.ms", INTERVAL_MS);
         client.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS);
         if let Some(name) = &self.static_member {
@@ -152,7 +169,7 @@ impl ClientSettings {
         client
     }
 
-    fn consume(&self, client: &mut ClientConfig, group: &str) {
+    fn consume(&self, client: &mut ClientConfig, group: &str, partitions: u32) {
         client
             .set("group.id", group)
             .set("isolation.level", "read_committed")
@@ -162,7 +179,15 @@ impl ClientSettings {
             .set("auto.offset.reset", "error")
             // The default of 1000 stalls a consumer that is slower than its fetcher.
             .set("fetch.queue.backoff.ms", "1");
-        self.default(client, "queued.max.messages.kbytes", QUEUED_KBYTES);
+        let share = |all: u32, least: u32| (all / partitions.max(1)).max(least);
+        let fetched = share(FETCHED_BYTES, 64 * 1024).min(1024 * 1024);
+        for (key, value) in [
+            ("queued.min.messages", share(READY_RECORDS, 1_000)),
+            ("queued.max.messages.kbytes", share(READY_KBYTES, 1024)),
+            ("max.partition.fetch.bytes", fetched),
+        ] {
+            self.default(client, key, &value.to_string());
+        }
     }
 
     /// A transactional producer.
@@ -205,17 +230,17 @@ mod tests {
     fn only_members_of_a_group_are_static() {
         let mut settings = settings(&[]);
         let id = |client: &ClientConfig| client.get("group.instance.id").map(str::to_owned);
-        assert_eq!(id(&settings.member("count")), None);
+        assert_eq!(id(&settings.member("count", 4)), None);
         settings.static_member = Some("pod-0".to_owned());
-        assert_eq!(id(&settings.member("count")).as_deref(), Some("pod-0"));
-        assert_eq!(id(&settings.member("detect")).as_deref(), Some("pod-0"));
+        assert_eq!(id(&settings.member("count", 4)).as_deref(), Some("pod-0"));
+        assert_eq!(id(&settings.member("detect", 4)).as_deref(), Some("pod-0"));
         assert_eq!(id(&settings.reader("any")), None);
         assert_eq!(id(&settings.admin()), None);
     }
 
     #[test]
     fn a_member_under_the_consumer_protocol_sets_nothing_that_it_forbids() {
-        let member = settings(&[("group.protocol", "consumer")]).member("count");
+        let member = settings(&[("group.protocol", "consumer")]).member("count", 4);
         for key in [
             "session.timeout.ms",
             "heartbeat.interval.ms",
@@ -228,9 +253,9 @@ mod tests {
 
     #[test]
     fn a_classic_member_is_replaced_in_ten_seconds_unless_the_operator_says_otherwise() {
-        let classic = settings(&[]).member("detect");
+        let classic = settings(&[]).member("detect", 4);
         assert_eq!(classic.get("session.timeout.ms"), Some("10000"));
-        let other = settings(&[("session.timeout.ms", "3000")]).member("detect");
+        let other = settings(&[("session.timeout.ms", "3000")]).member("detect", 4);
         assert_eq!(other.get("session.timeout.ms"), Some("3000"));
     }
 
@@ -238,7 +263,7 @@ mod tests {
     fn members_get_no_end_of_partition_and_readers_do() {
         let settings = settings(&[]);
         let eof = |client: &ClientConfig| client.get("enable.partition.eof").map(str::to_owned);
-        assert_eq!(eof(&settings.member("count")).as_deref(), Some("false"));
+        assert_eq!(eof(&settings.member("count", 4)).as_deref(), Some("false"));
         assert_eq!(eof(&settings.reader("any")).as_deref(), Some("true"));
     }
 
@@ -246,11 +271,11 @@ mod tests {
     fn members_and_producers_report_and_others_do_not() {
         let settings = settings(&[]);
         let interval = |client: &ClientConfig| client.get("statistics.interval.ms").is_some();
-        assert!(interval(&settings.member("count")));
+        assert!(interval(&settings.member("count", 4)));
         assert!(interval(&settings.producer("app-count-x", 1_000_000)));
         let often = self::settings(&[("statistics.interval.ms", "100")]);
         assert_eq!(
-            often.member("count").get("statistics.interval.ms"),
+            often.member("count", 4).get("statistics.interval.ms"),
             Some("100")
         );
         assert!(!interval(&often.admin()));
@@ -263,6 +288,6 @@ mod tests {
         let producer = settings.producer("app-count-x", 1_000_000);
         assert_eq!(producer.get("session.timeout.ms"), None);
         assert_eq!(producer.get("linger.ms"), Some("7"));
-        assert_eq!(settings.member("count").get("linger.ms"), None);
+        assert_eq!(settings.member("count", 4).get("linger.ms"), None);
     }
 }

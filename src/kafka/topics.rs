@@ -58,6 +58,8 @@ impl TopicNames {
 /// What the stages need to know about the topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicFacts {
+    /// Partitions of all input topics that exist.
+    pub input_partitions: u32,
     /// Partitions of partials and of state, which are as many.
     pub partials_partitions: u32,
     /// Largest record of the input, in bytes.
@@ -265,7 +267,12 @@ fn facts(
             names.partials, names.state
         )));
     }
+    let mut input_partitions = 0;
+    for topic in &config.input.topics {
+        input_partitions += partitions_patiently(offsets, topic)?.unwrap_or(0);
+    }
     Ok(TopicFacts {
+        input_partitions,
         partials_partitions: partials,
         input_message_bytes,
         dead_letter_bytes: input_message_bytes + DEAD_LETTER_ROOM,

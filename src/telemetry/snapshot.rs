@@ -73,6 +73,8 @@ pub struct SourceStatus {
     pub stream_time: Option<Timestamp>,
     /// Whether its silence is confirmed.
     pub idle: bool,
+    /// Whether it is not read, since it is far ahead of the slowest one.
+    pub waiting: bool,
     /// Records that the broker has and this process has not counted; `None` while unknown.
     pub lag: Option<u64>,
     /// Set when most of its records were undecodable.

@@ -1,5 +1,6 @@
 //! The broker tests at full size: minutes, not seconds. `cargo test --test endurance`.
 
+mod backlog;
 mod crash;
 mod exactness;
 mod run;
@@ -10,6 +11,7 @@ mod support;
 
 use std::time::Duration;
 
+use backlog::Backlog;
 use exactness::Spread;
 use silence::Timing;
 
@@ -47,6 +49,33 @@ fn twenty_kills_leave_each_result_once() {
 #[test]
 fn an_instance_frozen_beyond_its_transaction_leaves_each_result_once() {
     crash::check_freeze("freeze", 21, FLOWS, Duration::from_secs(15));
+}
+
+#[test]
+fn an_hour_of_backlog_takes_little_more_memory_than_keeping_up() {
+    let hour = Backlog {
+        flows: 720_000,
+        minutes: 60,
+        partitions: 16,
+        instances: 3,
+        consumer_protocol: false,
+    };
+    let behind = hour.catch_up("backlog");
+    let steady = hour.keep_up("backlog-live", Duration::from_mins(1));
+    println!("an hour of backlog: {behind} bytes, keeping up: {steady}");
+    assert!(behind * 2 <= steady * 3, "{behind} is above 1.5 × {steady}");
+}
+
+#[test]
+fn partitions_stay_together_under_the_consumer_group_protocol() {
+    let backlog = Backlog {
+        flows: 240_000,
+        minutes: 40,
+        partitions: 8,
+        instances: 2,
+        consumer_protocol: true,
+    };
+    backlog.catch_up("backlog-kip848");
 }
 
 #[test]

@@ -122,6 +122,8 @@ pub(crate) struct Load {
     /// Time of the last record of each partition, after the end of the last interval, which closes
     /// windows that end a grace or more before it.
     pub(crate) closer_ms: i64,
+    /// Whether the first partitions get several times what others get, and some nothing.
+    pub(crate) uneven: bool,
 }
 
 impl Load {
@@ -138,6 +140,7 @@ impl Load {
             late_permille: 0,
             lateness_ms: 0,
             closer_ms: 6_000,
+            uneven: false,
         }
     }
 
@@ -151,7 +154,7 @@ impl Load {
             .map(|i| {
                 let now = self.base + self.disorder_ms + i * span / self.flows as i64;
                 let record = self.record(&mut random, now);
-                self.place(record, random.below(1 << 32), now)
+                self.place(record, self.choose(random.below(1 << 32)), now)
             })
             .collect();
         let end = self.base + length + self.closer_ms;
@@ -160,6 +163,16 @@ impl Load {
             self.place((content, encode::arp(end / 1000)), p, end)
         }));
         records
+    }
+
+    fn choose(&self, number: u64) -> u64 {
+        let partitions = self.partitions as u64;
+        let choice = number % partitions;
+        if self.uneven {
+            choice * choice / partitions
+        } else {
+            choice
+        }
     }
 
     fn place(&self, record: (Content, Vec<u8>), choice: u64, now: i64) -> Record {

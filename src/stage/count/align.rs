@@ -1,5 +1,6 @@
 //! Catching up must not open hundreds of windows: partitions that are far ahead wait for the slowest.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::time::Timestamp;
@@ -7,12 +8,17 @@ use crate::time::Timestamp;
 /// A partition may be ahead of the slowest by at least this much.
 const MIN_LEAD: Duration = Duration::from_mins(2);
 
-/// How far partitions may be read. Of one process: all of its partitions share it directly.
+/// Records of a partition that are read at once.
+const BATCH: RangeInclusive<usize> = 64..=MAX_BATCH;
+/// Few enough that a rebalance or a flush does not wait, enough to pay for the call.
+pub(super) const MAX_BATCH: usize = 4096;
+
+/// How far partitions may be read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Alignment {
     lead: Duration,
-    /// The first stream time of this process: what a partition that was not heard of yet may hold.
-    first: Option<Timestamp>,
+    /// The lowest stream time since when some partition was not heard of: what that one may hold.
+    unheard: Option<Timestamp>,
     /// No partition is read beyond this stream time.
     horizon: Option<Timestamp>,
 }
@@ -23,24 +29,23 @@ impl Alignment {
         let longest = intervals.max().unwrap_or_default();
         Self {
             lead: (longest * 2).max(MIN_LEAD),
-            first: None,
+            unheard: None,
             horizon: None,
         }
     }
 
-    /// Learns the stream time of every partition, and whether others should wait for it: not for one
-    /// that is idle, at its end, or without a leader. The last would make the others blind.
+    /// Learns the stream time of every partition, of all instances, and whether others should wait for it: not for
+    /// one that is idle, at its end, or without a leader. The last would make the others blind.
     pub(super) fn update(
         &mut self,
         partitions: impl Iterator<Item = (Option<Timestamp>, bool)> + Clone,
     ) {
-        self.first = self
-            .first
-            .or_else(|| partitions.clone().find_map(|(time, _)| time));
-        let first = self.first;
-        self.horizon = partitions
-            .filter(|(_, holds_others)| *holds_others)
-            .filter_map(|(time, _)| time.or(first))
+        let holding = partitions.clone().filter(|(_, holds_others)| *holds_others);
+        let some_unheard = holding.clone().any(|(time, _)| time.is_none());
+        let lowest = || partitions.filter_map(|(time, _)| time).min();
+        self.unheard = self.unheard.or_else(lowest).filter(|_| some_unheard);
+        self.horizon = holding
+            .filter_map(|(time, _)| time.or(self.unheard))
             .min()
             .map(|slowest| slowest.plus(self.lead));
     }
@@ -50,6 +55,44 @@ impl Alignment {
         match (stream_time, self.horizon) {
             (Some(time), Some(horizon)) => time > horizon,
             _ => false,
+        }
+    }
+}
+
+/// How many records of a partition are read at once: fewer where they span much time, so that a partition does not run
+/// away between two looks at the others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    most: usize,
+}
+
+impl Pace {
+    /// Of a partition that nothing is known of.
+    pub(super) const fn new() -> Self {
+        Self {
+            most: *BATCH.start(),
+        }
+    }
+
+    /// Records at most.
+    pub(super) const fn most(self) -> usize {
+        self.most
+    }
+
+    /// Learns that reading `records` moved stream time from `before` to `after`.
+    pub(super) fn read(
+        &mut self,
+        records: usize,
+        before: Option<Timestamp>,
+        after: Option<Timestamp>,
+        alignment: &Alignment,
+    ) {
+        let step = alignment.lead / 4;
+        let too_far = |before: Timestamp| after.is_some_and(|after| after > before.plus(step));
+        if before.is_some_and(too_far) {
+            self.most = (self.most / 2).max(*BATCH.start());
+        } else if records == self.most {
+            self.most = (self.most * 2).min(*BATCH.end());
         }
     }
 }
@@ -95,5 +138,30 @@ mod tests {
         assert!(alignment.is_ahead(at(13)));
         alignment.update([(at(13), true), (None, false)].into_iter());
         assert!(!alignment.is_ahead(at(13)));
+    }
+
+    /// Records read at once in a partition with this many a minute, once its pace has settled.
+    fn settled(records_a_minute: i64) -> usize {
+        let alignment = aligned(1, &[]);
+        let mut pace = Pace::new();
+        let mut read = 0;
+        let time = |read: i64| Some(Timestamp::from_millis(read * 60_000 / records_a_minute));
+        for _ in 0..50 {
+            let records = pace.most();
+            let next = read + records as i64;
+            pace.read(records, time(read), time(next), &alignment);
+            read = next;
+        }
+        pace.most()
+    }
+
+    #[test]
+    fn a_batch_spans_at_most_half_of_the_lead_unless_it_is_small() {
+        assert_eq!(settled(1_000_000), MAX_BATCH);
+        assert_eq!(settled(1), *BATCH.start());
+        for rate in [200, 1_000, 5_000] {
+            let minutes = settled(rate) as f64 / rate as f64;
+            assert!((0.25..=1.0).contains(&minutes), "{rate}: {minutes} minutes");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::align::Pace;
 use super::ask::Answer;
 use super::silence::Silence;
 use super::slot::{Counting, Reading, State};
@@ -46,6 +47,12 @@ impl Worker<'_> {
                 self.ends(asked, &ends);
                 Ok(())
             }
+            Answer::Others(mut told) => {
+                // What has come to us since the question is ours.
+                told.retain(|t| self.slots.iter().all(|s| s.source != t.source));
+                self.others.learn(Instant::now(), told);
+                Ok(())
+            }
             Answer::Partitions { topic, partitions } => {
                 self.partitions.insert(topic, partitions);
                 Ok(())
@@ -84,6 +91,7 @@ impl Worker<'_> {
             silence: Silence::new(now, task.stream_time()),
             task,
             reading,
+            pace: Pace::new(),
             first_partitions,
         }));
         self.partitions.insert(source.topic, topic_partitions);

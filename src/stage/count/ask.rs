@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use super::others::Told;
 use super::start::{self, Beginning};
+use crate::count::Progress;
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::Group;
 use crate::kafka::offsets::Offsets;
@@ -35,6 +37,8 @@ pub(super) enum Question {
     Bounds(Asked),
     /// What are the ends of these? Only the last such question counts.
     Ends(Vec<SourceId>),
+    /// How far are others with these? Only the last such question counts.
+    Others(Vec<SourceId>),
 }
 
 /// Whom an answer is for. Nobody any more, when the slot that it was asked for is gone.
@@ -72,6 +76,8 @@ pub(super) enum Answer {
         asked: Instant,
         ends: HashMap<SourceId, i64>,
     },
+    /// How far others are. A partition whose metadata cannot be read is not in it.
+    Others(Vec<Told>),
     /// How many partitions an input topic has.
     Partitions { topic: Arc<str>, partitions: u32 },
     /// It cannot be known.
@@ -87,6 +93,7 @@ pub(super) struct Asker {
     offsets: Offsets,
     waiting: Vec<Question>,
     quiet: Vec<SourceId>,
+    others: Vec<SourceId>,
     pulse: Pulse,
 }
 
@@ -98,7 +105,7 @@ impl Asker {
         answers: Sender<Answer>,
     ) -> Result<Self, Fatal> {
         Ok(Self {
-            offsets: Offsets::new(&shell.settings)?,
+            offsets: Offsets::of_group(&shell.settings, "count")?,
             pulse: shell.pulses.of("count-ask"),
             shell: Arc::clone(shell),
             group: Arc::clone(group),
@@ -106,6 +113,7 @@ impl Asker {
             answers,
             waiting: Vec::new(),
             quiet: Vec::new(),
+            others: Vec::new(),
         })
     }
 
@@ -124,6 +132,7 @@ impl Asker {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.ends();
+            self.others();
             for question in std::mem::take(&mut self.waiting) {
                 self.answer(question);
             }
@@ -137,6 +146,7 @@ impl Asker {
     fn take(&mut self, question: Question) {
         match question {
             Question::Ends(quiet) => self.quiet = quiet,
+            Question::Others(others) => self.others = others,
             other => self.waiting.push(other),
         }
     }
@@ -236,6 +246,39 @@ impl Asker {
         let asked = Instant::now();
         let ends = self.pulse.during(|| self.offsets.ends(&quiet, ANSWER));
         self.send(Answer::Ends { asked, ends });
+    }
+
+    /// Without an answer nothing is said: what was known until then grows old by itself.
+    fn others(&mut self) {
+        let others = std::mem::take(&mut self.others);
+        if others.is_empty() {
+            return;
+        }
+        let committed = self
+            .pulse
+            .during(|| self.offsets.committed(&others, ANSWER));
+        let committed = match committed {
+            Ok(committed) => committed,
+            Err(error) => {
+                self.shell.status.clients().errors.record(error.to_string());
+                return;
+            }
+        };
+        let ends = self.pulse.during(|| self.offsets.ends(&others, ANSWER));
+        let told = committed
+            .into_iter()
+            .filter_map(|(source, offset, metadata)| {
+                // Another version's metadata holds nobody back.
+                let progress = Progress::of(start::parse(&metadata).1).ok()?;
+                Some(Told {
+                    end: ends.get(&source).copied(),
+                    source,
+                    offset,
+                    stream_time: progress.stream_time,
+                    idle: progress.idle,
+                })
+            });
+        self.send(Answer::Others(told.collect()));
     }
 
     fn recount(&self) {

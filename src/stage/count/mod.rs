@@ -10,6 +10,7 @@ mod answers;
 mod ask;
 mod fields;
 mod flush;
+mod others;
 mod reading;
 mod silence;
 mod slot;
@@ -65,6 +66,7 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         &shell.settings,
         "count",
         &topics,
+        shell.facts.input_partitions,
         Arc::clone(shell.status.clients()),
         events,
     )?;

@@ -1,15 +1,17 @@
 //! Reading partitions, and what is looked at now and then: silence, alignment, ends, status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ask::Question;
 use super::silence::Verdict;
-use super::slot::{Counting, Read, Reading, Slot, State};
+use super::slot::{Read, Reading, Slot, State};
 use super::worker::Worker;
 use crate::count::CountTask;
 use crate::flow::{Field, FieldSet};
 use crate::kafka::{Fatal, RequestError};
+use crate::partial::SourceId;
 use crate::stage::status::Stage;
 use crate::telemetry::clock;
 
@@ -39,6 +41,7 @@ impl Worker<'_> {
         }
         self.align(now);
         self.ask_ends(now);
+        self.ask_others(now);
         self.tell();
         if self.fields.is_due() {
             let seen = self.tasks().map(CountTask::seen);
@@ -66,11 +69,31 @@ impl Worker<'_> {
         self.ask(Question::Ends(asked.collect()));
     }
 
+    fn ask_others(&mut self, now: Instant) {
+        if self.slots.is_empty() || !self.others.is_due(now, self.waiting) {
+            return;
+        }
+        let ours: HashSet<_> = self.slots.iter().map(|s| &s.source).collect();
+        let all = self.partitions.iter().flat_map(|(topic, partitions)| {
+            let of_topic = move |partition| SourceId {
+                topic: Arc::clone(topic),
+                partition,
+            };
+            (0..i32::try_from(*partitions).unwrap_or(i32::MAX)).map(of_topic)
+        });
+        let others: Vec<_> = all.filter(|source| !ours.contains(source)).collect();
+        if others.is_empty() {
+            self.others.learn(now, Vec::new());
+        } else {
+            self.ask(Question::Others(others));
+        }
+    }
+
     pub(super) fn read(&mut self, now: Instant) -> Result<bool, Fatal> {
         if self.frozen || self.is_full() {
             return Ok(false);
         }
-        let (mut any, mut questions) = (false, Vec::new());
+        let (mut any, mut ahead, mut questions) = (false, false, Vec::new());
         let wall = clock::now();
         let status = &self.shell.status;
         for slot in &mut self.slots {
@@ -79,11 +102,11 @@ impl Worker<'_> {
                 Err(RequestError::Retry(why)) => status.trouble(Stage::Count, &why),
                 Err(RequestError::Fatal(fatal)) => return Err(fatal),
             }
-            let ahead = |c: &mut Counting| self.alignment.is_ahead(c.task.stream_time());
-            if slot.counting().is_some_and(ahead) {
+            if slot.is_ahead(&self.alignment) {
+                ahead = true;
                 continue;
             }
-            match slot.read(&mut self.buffer, wall, now)? {
+            match slot.read(&mut self.buffer, &self.alignment, wall, now)? {
                 Read::Records(n) => any |= n > 0,
                 Read::OutOfRange => questions.push(Question::Bounds(slot.asked())),
                 Read::Trouble(why) => status.trouble(Stage::Count, &why),
@@ -92,15 +115,18 @@ impl Worker<'_> {
         for question in questions {
             self.ask(question);
         }
+        self.waiting = ahead && !any;
         Ok(any)
     }
 
     fn align(&mut self, now: Instant) {
-        let counting = self.slots.iter().filter_map(Slot::task_and_silence);
-        self.alignment.update(counting.map(|(task, silence)| {
+        let ours = self.slots.iter().filter_map(Slot::task_and_silence);
+        let ours = ours.map(|(task, silence)| {
             let holds_others = !task.is_idle() && silence.is_catching_up(now);
             (task.stream_time(), holds_others)
-        }));
+        });
+        self.alignment
+            .update(ours.chain(self.others.partitions(now)));
     }
 
     fn leaves(&self) -> usize {
@@ -130,7 +156,7 @@ impl Worker<'_> {
                     State::Counting(c) => (c.task.stream_time(), c.task.is_idle(), c.silence.lag()),
                     State::Asking => (None, false, None),
                 };
-                (&slot.source, told)
+                (&slot.source, (told, slot.is_ahead(&self.alignment)))
             })
             .collect();
         let leaves = self.leaves() as u64;
@@ -139,11 +165,12 @@ impl Worker<'_> {
             for status in count.sources.values_mut() {
                 status.assigned = false;
             }
-            for (source, (stream_time, idle, lag)) in sources {
+            for (source, ((stream_time, idle, lag), waiting)) in sources {
                 let status = count.sources.entry(source.clone()).or_default();
                 status.assigned = true;
                 status.stream_time = stream_time;
                 status.idle = idle;
+                status.waiting = waiting;
                 status.lag = lag;
             }
         });

@@ -14,7 +14,7 @@ const QUIET: Duration = Duration::from_millis(300);
 /// An answer is good for this long.
 const FRESH: Duration = Duration::from_secs(1);
 /// Without an answer for this long the leader counts as gone, and the clock starts again.
-const GONE: Duration = Duration::from_secs(3);
+pub(super) const GONE: Duration = Duration::from_secs(3);
 
 /// What is known of one partition's silence.
 #[derive(Clone, Copy, Debug)]

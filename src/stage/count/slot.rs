@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::align::{Alignment, Pace};
 use super::ask::Asked;
 use super::silence::Silence;
 use crate::count::{CountTask, Record};
@@ -43,6 +44,7 @@ pub(super) struct Counting {
     pub(super) silence: Silence,
     /// Whether its queue may be read.
     pub(super) reading: Reading,
+    pub(super) pace: Pace,
     pub(super) first_partitions: u32,
 }
 
@@ -128,6 +130,14 @@ impl Slot {
         }
     }
 
+    /// Whether it has to wait for others.
+    pub(super) fn is_ahead(&self, alignment: &Alignment) -> bool {
+        let State::Counting(counting) = &self.state else {
+            return false;
+        };
+        alignment.is_ahead(counting.task.stream_time())
+    }
+
     /// Gives the queue its position, if it is time to.
     pub(super) fn seek(&mut self, group: &Group, now: Instant) -> Result<(), RequestError> {
         let State::Counting(counting) = &mut self.state else {
@@ -170,6 +180,7 @@ impl Slot {
     pub(super) fn read(
         &mut self,
         buffer: &mut Buffer,
+        alignment: &Alignment,
         wall: Timestamp,
         now: Instant,
     ) -> Result<Read, Fatal> {
@@ -179,7 +190,9 @@ impl Slot {
         if counting.reading != Reading::Now {
             return Ok(Read::Records(0));
         }
-        let batch = self.queue.consume(buffer, Duration::ZERO);
+        let before = counting.task.stream_time();
+        let most = counting.pace.most();
+        let batch = self.queue.consume(buffer, most, Duration::ZERO);
         let mut records = 0;
         let mut result = None;
         for message in batch.iter() {
@@ -206,7 +219,9 @@ impl Slot {
         }
         drop(batch);
         if records > 0 {
-            counting.silence.record(now, counting.task.stream_time());
+            let after = counting.task.stream_time();
+            counting.silence.record(now, after);
+            counting.pace.read(records, before, after, alignment);
         }
         let Some(event) = result else {
             return Ok(Read::Records(records));

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select};
 
-use super::align::Alignment;
+use super::align::{Alignment, MAX_BATCH};
 use super::ask::{Answer, Asked, Question};
 use super::fields::FieldWatch;
 use super::flush::{Done, Job, Outcome, Part};
+use super::others::Others;
 use super::slot::{Reading, Slot};
 use crate::count::Plan;
 use crate::kafka::Fatal;
@@ -18,12 +19,12 @@ use crate::kafka::group::{Group, GroupEvent};
 use crate::kafka::queue::Buffer;
 use crate::stage::Shell;
 
-/// Records per call: few enough that a rebalance or a flush does not wait, enough to pay for the call.
-const BATCH: usize = 4096;
 /// How long the thread rests when no partition has a record.
 const REST: Duration = Duration::from_millis(5);
 /// How often silence, alignment and status are looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// While partitions wait for others there is a flush this often.
+const WAITING: Duration = Duration::from_millis(200);
 /// After a failed flush the next one waits at least this long.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// Within a stop: how long the last commits may take.
@@ -41,12 +42,16 @@ pub(super) struct Worker<'s> {
     pub(super) frozen: bool,
     in_flight: bool,
     pub(super) next_flush: Instant,
+    early_flush: Instant,
     next_tick: Instant,
     pub(super) next_ends: Instant,
     pub(super) next_lag: Instant,
     /// Partitions of each topic.
     pub(super) partitions: HashMap<Arc<str>, u32>,
     pub(super) alignment: Alignment,
+    pub(super) others: Others,
+    /// Nothing is read, since partitions wait for slower ones.
+    pub(super) waiting: bool,
     pub(super) fields: FieldWatch,
 }
 
@@ -69,15 +74,18 @@ impl<'s> Worker<'s> {
         let now = Instant::now();
         Self {
             alignment: Alignment::new(plan.rules.iter().map(|r| r.interval)),
+            others: Others::new(now),
+            waiting: false,
             shell,
             group,
             plan: Arc::new(plan),
             channels,
             slots: Vec::new(),
-            buffer: Buffer::new(BATCH),
+            buffer: Buffer::new(MAX_BATCH),
             frozen: false,
             in_flight: false,
             next_flush: now,
+            early_flush: now,
             next_tick: now,
             next_ends: now,
             next_lag: now,
@@ -139,6 +147,7 @@ impl<'s> Worker<'s> {
             }
             GroupEvent::Rebalanced { assigned } => {
                 let now = Instant::now();
+                self.others.forget(now);
                 for slot in &mut self.slots {
                     if let Some(counting) = slot.counting()
                         && counting.reading == Reading::Now
@@ -169,9 +178,15 @@ impl<'s> Worker<'s> {
         self.slots.iter_mut().find(|s| s.number == number)
     }
 
+    /// Who waits for others flushes early, since they may wait for what it commits.
+    fn is_due(&self, now: Instant) -> bool {
+        let early = self.waiting && now >= self.early_flush;
+        early || now >= self.next_flush || self.is_full()
+    }
+
     /// Hands a flush over, if it is time and none is in flight.
     fn flush(&mut self, now: Instant) {
-        if self.in_flight || now < self.next_flush && !self.is_full() {
+        if self.in_flight || !self.is_due(now) {
             return;
         }
         let begun = Instant::now();
@@ -181,6 +196,7 @@ impl<'s> Worker<'s> {
         }
         let records = parts.iter().map(|p| p.flush.fates.records()).sum();
         self.fields.add(records);
+        self.early_flush = now + WAITING;
         self.next_flush = now + self.shell.config.flush_interval;
         // There is room: nothing is in flight.
         self.in_flight = self.channels.jobs.send(Job { parts, begun }).is_ok();

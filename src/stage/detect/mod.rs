@@ -50,6 +50,7 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         &shell.settings,
         "detect",
         &[&shell.names.partials],
+        shell.facts.partials_partitions,
         Arc::clone(shell.status.clients()),
         events,
     )?;

@@ -116,7 +116,7 @@ impl Slot {
         let Some(detecting) = self.detecting.as_mut().filter(|d| d.seek.is_none()) else {
             return Ok(0);
         };
-        let batch = self.queue.consume(buffer, Duration::ZERO);
+        let batch = self.queue.consume(buffer, usize::MAX, Duration::ZERO);
         let source = &self.source;
         let mut records = 0;
         for message in batch.iter() {

@@ -90,6 +90,14 @@ pub(super) const ALL: &[Metric] = &[
         source: Source::Gauge(|s, show| per_source(s, show, |status| Some(flag(status.idle)))),
     },
     Metric {
+        name: "hotprefix_input_waiting",
+        unit: Unit::Flag,
+        labels: OF_PARTITION,
+        help: "1 while a partition is not read, because it is far ahead of the slowest one of all instances.",
+        worry: "1 for minutes while the delay of another partition does not fall: that one is stuck, or its instance is.",
+        source: Source::Gauge(|s, show| per_source(s, show, |status| Some(flag(status.waiting)))),
+    },
+    Metric {
         name: "hotprefix_unknown_sampling_flows_total",
         unit: Unit::Count("flow"),
         labels: &[Label::or_other("exporter", MAX_EXPORTERS)],

@@ -33,6 +33,7 @@ fn status(selected: u64) -> SourceStatus {
         },
         stream_time: Some(Timestamp::from_millis(1_500)),
         idle: false,
+        waiting: false,
         lag: Some(7),
         wrong_format: None,
     }

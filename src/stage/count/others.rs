@@ -1,0 +1,231 @@
+//! Partitions that other instances count: how far they are, so that ours do not run away from them. No Kafka in here.
+//!
+//! Why from committed offsets: a flush commits its task's stream time with the offset, so that one request to the group's
+//! coordinator tells where everybody is, at most one flush ago, and it holds after any failure.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::silence::GONE;
+use crate::partial::SourceId;
+use crate::time::Timestamp;
+
+/// How often others are asked about.
+const EVERY: Duration = Duration::from_secs(1);
+/// The same while a partition of ours waits.
+const WAITING: Duration = Duration::from_millis(200);
+/// Until the first answer after a rebalance others are taken to be where ours begin, but not for longer than this.
+const UNKNOWN: Duration = Duration::from_secs(5);
+/// What has not moved for this long is not waited for: longer than a dead instance's partitions need to come to another,
+/// which is a session and what its open transaction holds up, or than a flush.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// What is known of a partition that another instance counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) source: SourceId,
+    /// The committed offset, if there is one.
+    pub(super) offset: Option<i64>,
+    pub(super) stream_time: Option<Timestamp>,
+    pub(super) idle: bool,
+    /// The partition's end, if its leader told.
+    pub(super) end: Option<i64>,
+}
+
+/// What is known of one.
+#[derive(Debug)]
+struct Known {
+    told: Told,
+    /// When the offset was first seen as it is.
+    moved: Instant,
+    /// When the leader last told the end.
+    answered: Option<Instant>,
+}
+
+/// All that others count.
+#[derive(Debug)]
+pub(super) struct Others {
+    known: HashMap<SourceId, Known>,
+    /// Since when nothing was told.
+    unknown_since: Option<Instant>,
+    asked: Option<Instant>,
+}
+
+impl Others {
+    /// Nothing is known yet.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            known: HashMap::new(),
+            unknown_since: Some(now),
+            asked: None,
+        }
+    }
+
+    /// The assignment has changed: who counts what has to be asked again, at once.
+    pub(super) fn forget(&mut self, now: Instant) {
+        *self = Self::new(now);
+    }
+
+    /// Whether it is time to ask, which is then taken to be done. `waiting`: a partition of ours waits for others.
+    pub(super) fn is_due(&mut self, now: Instant, waiting: bool) -> bool {
+        let pause = if waiting { WAITING } else { EVERY };
+        let due = self.asked.is_none_or(|asked| now >= asked + pause);
+        if due {
+            self.asked = Some(now);
+        }
+        due
+    }
+
+    /// Takes an answer in. What it does not name is nobody else's.
+    pub(super) fn learn(&mut self, now: Instant, told: Vec<Told>) {
+        self.unknown_since = None;
+        let mut before = std::mem::take(&mut self.known);
+        let entry = |mut told: Told| {
+            let (mut moved, mut answered) = (now, told.end.map(|_| now));
+            if let Some(before) = before.remove(&told.source) {
+                if before.told.offset == told.offset {
+                    moved = before.moved;
+                }
+                // One answer that did not come in time says nothing.
+                told.end = told.end.or(before.told.end);
+                answered = answered.or(before.answered);
+            }
+            let known = Known {
+                told,
+                moved,
+                answered,
+            };
+            (known.told.source.clone(), known)
+        };
+        self.known = told.into_iter().map(entry).collect();
+    }
+
+    /// Stream times, and whether ours should wait for them: not for one that is idle, read to its end, without a
+    /// leader, or that nobody gets ahead with.
+    pub(super) fn partitions(
+        &self,
+        now: Instant,
+    ) -> impl Iterator<Item = (Option<Timestamp>, bool)> + Clone {
+        let within = move |since: Instant, most| now.duration_since(since) < most;
+        let unknown = self
+            .unknown_since
+            .map(|since| (None, within(since, UNKNOWN)));
+        let known = self.known.values().map(move |known| {
+            let Told {
+                offset, end, idle, ..
+            } = known.told;
+            let has_records = end.is_some_and(|end| offset.is_none_or(|o| o < end));
+            let has_leader = known.answered.is_some_and(|at| within(at, GONE));
+            let holds = !idle && has_records && has_leader && within(known.moved, STUCK);
+            (known.told.stream_time, holds)
+        });
+        unknown.into_iter().chain(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(partition: i32) -> SourceId {
+        SourceId {
+            topic: "flows".into(),
+            partition,
+        }
+    }
+
+    fn told(offset: Option<i64>, end: Option<i64>) -> Told {
+        Told {
+            source: source(1),
+            offset,
+            stream_time: offset.map(Timestamp::from_millis),
+            idle: false,
+            end,
+        }
+    }
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Whether ours wait for the only other partition.
+    fn holds(others: &Others, now: Instant) -> bool {
+        others.partitions(now).any(|(_, holds)| holds)
+    }
+
+    #[test]
+    fn ours_wait_for_a_partition_with_records_that_gets_ahead() {
+        let start = Instant::now();
+        let mut others = Others::new(start);
+        for second in 0..100 {
+            let now = start + s(second);
+            others.learn(now, vec![told(Some(second as i64), Some(1000))]);
+            assert!(holds(&others, now), "second {second}");
+        }
+    }
+
+    #[test]
+    fn ours_do_not_wait_for_what_is_idle_read_without_a_leader_or_stuck() {
+        let start = Instant::now();
+        let mut others = Others::new(start);
+        let idle = Told {
+            idle: true,
+            ..told(Some(5), Some(9))
+        };
+        for free in [
+            idle,
+            told(Some(9), Some(9)),
+            told(Some(5), None),
+            told(None, None),
+        ] {
+            let mut others = Others::new(start);
+            others.learn(start, vec![free.clone()]);
+            assert!(!holds(&others, start), "{free:?}");
+        }
+        others.learn(start, vec![told(Some(5), Some(9))]);
+        others.learn(start + s(2), vec![told(Some(5), None)]);
+        assert!(holds(&others, start + s(2)), "one answer is missing");
+        assert!(!holds(&others, start + s(3)), "its leader is gone");
+        others.learn(start + s(29), vec![told(Some(5), Some(12))]);
+        assert!(holds(&others, start + s(29)));
+        assert!(!holds(&others, start + s(30)));
+        others.learn(start + s(31), vec![told(Some(6), Some(12))]);
+        assert!(holds(&others, start + s(31)), "it moves again");
+    }
+
+    #[test]
+    fn ours_wait_for_a_partition_that_nobody_has_committed_yet() {
+        let start = Instant::now();
+        let mut others = Others::new(start);
+        others.learn(start, vec![told(None, Some(9))]);
+        let all: Vec<_> = others.partitions(start).collect();
+        assert_eq!(all, [(None, true)]);
+    }
+
+    #[test]
+    fn others_are_unknown_after_a_rebalance_but_not_for_ever() {
+        let start = Instant::now();
+        let mut others = Others::new(start);
+        assert!(holds(&others, start + s(4)));
+        assert!(!holds(&others, start + s(5)));
+        others.learn(start, Vec::new());
+        assert!(!holds(&others, start));
+        others.forget(start + s(10));
+        assert!(holds(&others, start + s(11)));
+    }
+
+    #[test]
+    fn it_is_asked_more_often_while_ours_wait() {
+        let start = Instant::now();
+        let asked = |waiting| {
+            let mut others = Others::new(start);
+            let times = (0..100).map(|n| start + s(10) * n / 100);
+            times.filter(|t| others.is_due(*t, waiting)).count()
+        };
+        assert_eq!((asked(false), asked(true)), (10, 50));
+        let mut others = Others::new(start);
+        assert!(others.is_due(start, false));
+        assert!(!others.is_due(start + WAITING, false));
+        assert!(others.is_due(start + WAITING, true), "it begins to wait");
+    }
+}
