@@ -8,6 +8,8 @@ mod harness;
 mod membership;
 mod metrics;
 mod reading;
+mod recorded;
+mod rolling;
 mod run;
 mod silence;
 mod stuck;
@@ -130,4 +132,18 @@ fn two_processes_under_one_instance_id_do_not_go_on() {
 #[test]
 fn a_topic_with_settings_that_lose_data_is_refused() {
     reading::check_unfit_topic();
+}
+
+#[test]
+fn a_rolling_restart_with_edited_rules_mixes_no_sums_and_loses_no_window_unsaid() {
+    rolling::check(FLOWS, Duration::from_secs(24));
+}
+
+#[test]
+fn what_earlier_releases_left_is_finished_as_they_would_have() {
+    if std::env::var_os("RECORD_RELEASE").is_some() {
+        recorded::record();
+    } else {
+        recorded::check_all();
+    }
 }

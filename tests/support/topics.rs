@@ -7,8 +7,9 @@ use super::kafka_node::Cluster;
 /// With the settings that hotprefix asks for.
 pub(crate) fn create_internal(cluster: &Cluster, application: &str) {
     let topics: [(&str, &[(&str, &str)]); 5] = [
-        ("alerts", &[]),
-        ("windows", &[]),
+        // Also of windows of long ago.
+        ("alerts", &[("retention.ms", "-1")]),
+        ("windows", &[("retention.ms", "-1")]),
         (
             "partials",
             &[
