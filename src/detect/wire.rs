@@ -8,7 +8,7 @@ use prost::Message;
 use super::source::{Counted, Gap, Source};
 use super::track::Track;
 use crate::net::{Addr, Family, Prefix};
-use crate::partial::SourceId;
+use crate::partial::{MAX_PARTITIONS, SourceId};
 use crate::proto::v1::{
     DetectCounted, DetectGap, DetectLate, DetectProvisional, DetectRule, DetectSource, DetectTask,
 };
@@ -220,6 +220,11 @@ fn message<M: Message + Default>(value: &[u8]) -> Result<M, String> {
 
 fn decode_task(value: &[u8]) -> Result<Saved, String> {
     let task: DetectTask = message(value)?;
+    if let Some((topic, partitions)) = task.topics.iter().find(|(_, n)| **n > MAX_PARTITIONS) {
+        return Err(format!(
+            "topic `{topic}` has {partitions} partitions, valid is at most {MAX_PARTITIONS}"
+        ));
+    }
     Ok(Saved::Task {
         version: task.version,
         position: task.position,
