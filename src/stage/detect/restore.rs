@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use crate::detect::{DetectPlan, DetectTask};
+use crate::detect::{DetectPlan, DetectTask, StateError};
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::Group;
 use crate::kafka::offsets::Offsets;
@@ -183,14 +183,26 @@ impl Restorer {
         committed: Option<i64>,
     ) -> Result<DetectTask, Fatal> {
         let partitions = self.shell.facts.partials_partitions;
-        let state = table.into_iter().collect();
+        let state = table.iter().map(|(k, (v, _))| (k.clone(), v.clone()));
+        let state = state.collect();
         DetectTask::new(source.partition, &self.plan, state, committed, partitions).map_err(|e| {
-            Fatal(format!(
-                "state of {source} in {}: {e}",
-                self.shell.names.state
-            ))
+            let place = format!("{}/{}", self.shell.names.state, source.partition);
+            Fatal(unreadable(&place, &table, &e))
         })
     }
+}
+
+/// Says where the state is that cannot be gone on from, as far as one record is to blame.
+fn unreadable(place: &str, table: &Table, error: &StateError) -> String {
+    let key = match error {
+        StateError::Corrupt { key, .. } => key.as_str(),
+        StateError::Version { .. } => "task",
+        _ => return format!("{place}: {error}"),
+    };
+    let is_it = |k: &&Vec<u8>| String::from_utf8_lossy(k) == key;
+    let offset = table.keys().find(is_it).and_then(|k| table.get(k));
+    let offset = offset.map_or_else(String::new, |(_, at)| format!("record at offset {at}: "));
+    format!("{place}: {offset}{error}")
 }
 
 /// What an operator can do when partials are gone.
