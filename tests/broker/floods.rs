@@ -7,7 +7,7 @@ use crate::run::{Output, Prepared, base};
 use crate::support::app::Instance;
 use crate::support::encode;
 use crate::support::flows::{Content, Flow, Load, Outgoing, Random, Record};
-use crate::support::kafka_client::{Topic, Writer};
+use crate::support::kafka_client::{Incoming, Topic, Writer};
 use crate::support::kafka_node::Cluster;
 use crate::support::model::{self, BYTES, FLOWS, Key, Late, Lengths, Mode, Rule};
 use crate::support::rules::rules;
@@ -170,7 +170,7 @@ pub(crate) fn check_cap(name: &str, over: u32, max: u64) {
     assert_memory(&instances[0], u64::from(over));
     // That all that were found are told or cut, and that those that are told are the largest, is compared there.
     let output = prepared.finish(&app, instances);
-    let windows = output.windows.iter().map(|r| r.message());
+    let windows = output.windows.iter().map(Incoming::message);
     let full = windows.filter(|w| w.number(&["alerts_written"]) > 0);
     let told: Vec<_> = full
         .map(|w| (w.number(&["alerts_written"]), w.number(&["alerts_cut"])))

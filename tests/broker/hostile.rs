@@ -197,8 +197,8 @@ pub(crate) fn check_corrupt_state(name: &str) {
     for (key, payload, said) in cases {
         writer.write_keyed(1, key, payload);
         let records = read_all(cluster, &topic);
-        let ours = records.iter().filter(|r| r.partition == 1 && r.key == key);
-        let last = ours.last().expect("it is there");
+        let mut ours = records.iter().filter(|r| r.partition == 1 && r.key == key);
+        let last = ours.next_back().expect("it is there");
         let place = format!("{topic}/1: record at offset {}: ", last.offset);
         let cure = "start afresh with `hotprefix reset` or a new application id";
         assert_stops(&app, &[&[&place[..], cure], said].concat());

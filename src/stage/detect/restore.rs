@@ -1,6 +1,6 @@
 //! The thread that restores tasks: committed offset, then the state partition to its true end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -183,25 +183,27 @@ impl Restorer {
         committed: Option<i64>,
     ) -> Result<DetectTask, Fatal> {
         let partitions = self.shell.facts.partials_partitions;
-        let state = table.iter().map(|(k, (v, _))| (k.clone(), v.clone()));
+        let places = table.iter().map(|(key, (_, at))| (key.clone(), *at));
+        let places: BTreeMap<_, _> = places.collect();
+        let state = table.into_iter().map(|(key, (value, _))| (key, value));
         let state = state.collect();
         DetectTask::new(source.partition, &self.plan, state, committed, partitions).map_err(|e| {
             let place = format!("{}/{}", self.shell.names.state, source.partition);
-            Fatal(unreadable(&place, &table, &e))
+            Fatal(unreadable(&place, &places, &e))
         })
     }
 }
 
 /// Says where the state is that cannot be gone on from, as far as one record is to blame.
-fn unreadable(place: &str, table: &Table, error: &StateError) -> String {
+fn unreadable(place: &str, offsets: &BTreeMap<Vec<u8>, i64>, error: &StateError) -> String {
     let key = match error {
         StateError::Corrupt { key, .. } => key.as_str(),
         StateError::Version { .. } => "task",
         _ => return format!("{place}: {error}"),
     };
-    let is_it = |k: &&Vec<u8>| String::from_utf8_lossy(k) == key;
-    let offset = table.keys().find(is_it).and_then(|k| table.get(k));
-    let offset = offset.map_or_else(String::new, |(_, at)| format!("record at offset {at}: "));
+    let mut offsets = offsets.iter();
+    let found = offsets.find(|(k, _)| String::from_utf8_lossy(k) == key);
+    let offset = found.map_or_else(String::new, |(_, at)| format!("record at offset {at}: "));
     format!("{place}: {offset}{error}")
 }
 
