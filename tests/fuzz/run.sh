@@ -84,16 +84,18 @@ keep() {
     rm -rf "$smaller"
     mkdir -p "$smaller" "$home/corpus/$name" "tests/fuzz/corpus/$name"
     # Without counters an input counts for the code that it reaches, not for how often.
-    "$programs/$name" -set_cover_merge=1 -use_counters=0 -max_len="$(longest "$name")" "$smaller" \
+    "$programs/$name" -set_cover_merge=1 -use_counters=0 -max_len=512 "$smaller" \
         "tests/fuzz/corpus/$name" "$home/corpus/$name" >"$home/$name.log" 2>&1
     rm -rf "tests/fuzz/corpus/$name"
     mkdir -p "tests/fuzz/corpus/$name"
-    # The shortest ones, up to 8 KB: the repository is no place for all of it.
-    local left=8192 size input
-    while read -r size input && ((size <= left)); do
-        cp "$input" "tests/fuzz/corpus/$name"
-        left=$((left - size))
-    done < <(find "$smaller" -type f -printf '%s %p\n' | sort -n)
+    # The repository is no place for all of it: those that reach most are the longest of these, 4 KB of them.
+    local left=4096 size input
+    while read -r size input; do
+        if ((size <= left)); then
+            cp "$input" "tests/fuzz/corpus/$name"
+            left=$((left - size))
+        fi
+    done < <(find "$smaller" -type f -size +31c -printf '%s %p\n' | sort -rn)
     printf '%-10s %6d inputs\n' "$name" "$(find "tests/fuzz/corpus/$name" -type f | wc -l)"
 }
 
