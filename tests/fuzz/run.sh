@@ -3,8 +3,8 @@
 # properties, not only that nothing panics; its file in tests/fuzz/targets says which.
 #
 #   tests/fuzz/run.sh [SECONDS [TARGET…]]   each target for so long (60), two at a time; all of them by default
-#   tests/fuzz/run.sh --keep [TARGET…]      puts what was found since into tests/fuzz/corpus, as few inputs as have the
-#                                           same coverage
+#   tests/fuzz/run.sh --build               only compiles
+#   tests/fuzz/run.sh --keep [TARGET…]      puts 4 KB of what was found since into tests/fuzz/corpus
 #
 # An input that breaks something is in target/fuzz/found, and the same program with that file as its argument runs it
 # again. Inputs that found new code stay in target/fuzz/corpus: the next run goes on from there.
@@ -18,8 +18,12 @@ cd "$(dirname "$0")/../.."
 all=(protobuf json count partials state config filter)
 keep=
 seconds=60
+build_only=
 if [[ ${1:-} == --keep ]]; then
     keep=yes
+    shift
+elif [[ ${1:-} == --build ]]; then
+    build_only=yes
     shift
 elif (($# > 0)); then
     seconds=$1
@@ -48,6 +52,9 @@ flags=(
 # With --target, build scripts and macros are compiled without the flags.
 RUSTFLAGS="${flags[*]}" cargo build --locked --release --bins --manifest-path tests/fuzz/Cargo.toml \
     --target "$host" --target-dir "$home"
+if [[ $build_only ]]; then
+    exit
+fi
 rm -rf "$home/seeds"
 mkdir -p "$home/seeds"
 "$programs/seeds" "$home/seeds" -runs=0 >/dev/null 2>&1
