@@ -52,6 +52,10 @@ readme:
 quick:
     cargo test --locked --lib --test contracts
 
+# Fuzzing: a minute for each target.
+fuzz:
+    tests/fuzz/run.sh
+
 # Flows of real collectors through a real Kafka.
 goflow2:
     tests/goflow2/run.sh

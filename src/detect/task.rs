@@ -102,7 +102,9 @@ impl DetectTask {
         Ok(task)
     }
 
-    fn restore(&mut self, state: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StateError> {
+    fn restore(&mut self, mut state: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StateError> {
+        // What another version wrote is not corrupt.
+        state.sort_by_key(|(key, _)| !wire::is_task(key));
         let mut position = None;
         let mut provisional = Vec::new();
         for (key, value) in state {

@@ -1,5 +1,6 @@
 //! Detect's state as records of `<app>-state`, and back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use prost::Message;
 use super::source::{Counted, Gap, Source};
 use super::track::Track;
 use crate::net::{Addr, Family, Prefix};
-use crate::partial::SourceId;
+use crate::partial::{MAX_PARTITIONS, SourceId};
 use crate::proto::v1::{
     DetectCounted, DetectGap, DetectLate, DetectProvisional, DetectRule, DetectSource, DetectTask,
 };
@@ -29,7 +30,10 @@ const PROVISIONAL: &str = "provisional/";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
     /// A record that cannot be read.
-    #[error("state record `{key}` is corrupt: {reason}")]
+    #[error(
+        "state record `{key}` is corrupt: {reason}: hotprefix did not write it, or it is damaged: \
+         start afresh with `hotprefix reset` or a new application id"
+    )]
     Corrupt {
         /// The record's key.
         key: String,
@@ -37,7 +41,10 @@ pub enum StateError {
         reason: String,
     },
     /// State of another version of hotprefix.
-    #[error("state has version {found}, this program reads version {STATE_VERSION}")]
+    #[error(
+        "state has version {found}, this program reads version {STATE_VERSION}: run the version that wrote it, \
+         or start afresh with `hotprefix reset` or a new application id"
+    )]
     Version {
         /// The version in the state.
         found: u32,
@@ -214,12 +221,49 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Saved, StateError> {
     })
 }
 
+/// Whether a key is of [`task`], which says the version of all records.
+pub(super) fn is_task(key: &[u8]) -> bool {
+    key == TASK.as_bytes()
+}
+
+/// Reads a message with nothing in it but what this version writes: who ignored the rest would go on from another state
+/// than was saved.
 fn message<M: Message + Default>(value: &[u8]) -> Result<M, String> {
-    M::decode(value).map_err(|e| e.to_string())
+    let message = M::decode(value).map_err(|e| e.to_string())?;
+    match message.encoded_len() {
+        known if known == value.len() => Ok(message),
+        known => Err(format!(
+            "it has {} bytes, its known fields make {known}",
+            value.len()
+        )),
+    }
+}
+
+/// Collects what must have one entry for each key.
+fn once<K: Ord, V>(
+    what: &str,
+    entries: impl ExactSizeIterator<Item = (K, V)>,
+) -> Result<BTreeMap<K, V>, String> {
+    let listed = entries.len();
+    let map: BTreeMap<K, V> = entries.collect();
+    if map.len() == listed {
+        Ok(map)
+    } else {
+        Err(format!("it names {what} twice"))
+    }
 }
 
 fn decode_task(value: &[u8]) -> Result<Saved, String> {
-    let task: DetectTask = message(value)?;
+    // Another version may write more.
+    let task = DetectTask::decode(value).map_err(|e| e.to_string())?;
+    if task.version == STATE_VERSION {
+        message::<DetectTask>(value)?;
+    }
+    if let Some((topic, partitions)) = task.topics.iter().find(|(_, n)| **n > MAX_PARTITIONS) {
+        return Err(format!(
+            "topic `{topic}` has {partitions} partitions, valid is at most {MAX_PARTITIONS}"
+        ));
+    }
     Ok(Saved::Task {
         version: task.version,
         position: task.position,
@@ -260,13 +304,17 @@ fn decode_source(id: &str, value: &[u8]) -> Result<Saved, String> {
             stream_time: saved.stream_time.map(Timestamp::from_millis),
             idle: saved.idle,
             complete_from: Timestamp::from_millis(saved.complete_from),
-            counted: saved.counted.into_iter().map(counted).collect(),
+            counted: once("a selection", saved.counted.into_iter().map(counted))?,
         },
     ))
 }
 
 fn decode_rule(selection: &str, value: &[u8]) -> Result<Saved, String> {
     let saved: DetectRule = message(value)?;
+    if !(1..=i64::MAX.unsigned_abs()).contains(&saved.interval_ms) {
+        let found = saved.interval_ms;
+        return Err(format!("interval_ms is {found}, valid is 1 to 2^63 − 1"));
+    }
     let interval = Duration::from_millis(saved.interval_ms);
     let mut track = Track::new(saved.name.into(), fingerprint(selection)?, interval);
     track.first = saved.first.map(Timestamp::from_millis);
@@ -274,11 +322,8 @@ fn decode_rule(selection: &str, value: &[u8]) -> Result<Saved, String> {
     track.decision = Fingerprint(saved.decision);
     track.gone_at = saved.gone_at;
     track.decision_from = Timestamp::from_millis(saved.decision_from);
-    track.late = saved
-        .late
-        .into_iter()
-        .map(|l| (l.offset, Timestamp::from_millis(l.start)))
-        .collect();
+    let late = |l: DetectLate| (l.offset, Timestamp::from_millis(l.start));
+    track.late = once("an offset", saved.late.into_iter().map(late))?;
     Ok(Saved::Rule(Box::new(track)))
 }
 

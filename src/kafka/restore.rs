@@ -25,8 +25,8 @@ const WAIT: Duration = Duration::from_millis(50);
 /// Without a record or an end for this long, the restore is given up and tried again.
 const STALLED: Duration = Duration::from_mins(1);
 
-/// Keys and values, tombstones left out.
-pub(crate) type Table = BTreeMap<Vec<u8>, Vec<u8>>;
+/// By key the latest value and its offset, tombstones left out.
+pub(crate) type Table = BTreeMap<Vec<u8>, (Vec<u8>, i64)>;
 
 /// Reads `partition` up to `end`. `stopped` is asked now and then; when it says yes there is no result.
 pub(crate) fn read_table(
@@ -95,7 +95,7 @@ fn keep(table: &mut Table, message: &Message<'_>) {
     let Some(key) = message.key else { return };
     match message.payload {
         Some(value) => {
-            table.insert(key.to_vec(), value.to_vec());
+            table.insert(key.to_vec(), (value.to_vec(), message.offset));
         }
         None => {
             table.remove(key);

@@ -15,7 +15,7 @@ mod wire;
 pub use columns::ColumnError;
 pub use merge::{Runs, merge, merge_all};
 pub use model::{
-    Delta, Fates, Leaves, LeavesOf, MAX_CHUNK_BYTES, Marker, Partial, RuleProgress, Sampling,
-    SourceId,
+    Delta, Fates, Leaves, LeavesOf, MAX_CHUNK_BYTES, MAX_PARTITIONS, Marker, Partial, RuleProgress,
+    Sampling, SourceId,
 };
 pub use wire::{CorruptPartial, decode, encode, encode_delta, encode_marker, partition_of};

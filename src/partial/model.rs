@@ -10,6 +10,9 @@ use crate::window::Window;
 
 /// The most bytes that one encoded delta holds, before compression.
 pub const MAX_CHUNK_BYTES: usize = 512 * 1024;
+/// The most partitions of an input topic. Detect keeps something for each that is expected, so a corrupt
+/// number must not be believed.
+pub const MAX_PARTITIONS: u32 = 1 << 16;
 
 /// An input partition: where counts come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -137,14 +140,14 @@ fates! {
 }
 
 impl Fates {
-    /// Records consumed: the sum of the exclusive fates.
+    /// Records consumed: the sum of the exclusive fates, saturating.
     pub const fn records(&self) -> u64 {
         self.selected
-            + self.not_selected
-            + self.late
-            + self.not_ip
-            + self.implausible
-            + self.undecodable
+            .saturating_add(self.not_selected)
+            .saturating_add(self.late)
+            .saturating_add(self.not_ip)
+            .saturating_add(self.implausible)
+            .saturating_add(self.undecodable)
     }
 }
 

@@ -90,11 +90,12 @@ fn any_marker() -> impl Strategy<Value = Marker> {
     let rules = prop::collection::btree_map(any::<u64>(), (time(), time()), 0..5);
     let source = (
         "[a-z]{1,9}",
-        0..i32::MAX,
+        0..MAX_PARTITIONS as i32,
         0..i64::MAX,
         prop::option::of(any::<i64>()),
     );
-    (source, any::<(bool, u32, [u64; 12])>(), time(), rules).prop_map(
+    let rest = (any::<bool>(), 0..=MAX_PARTITIONS, any::<[u64; 12]>());
+    (source, rest, time(), rules).prop_map(
         |((topic, partition, next_offset, stream), (idle, parts, f), complete_from, rules)| {
             Marker {
                 source: SourceId {
@@ -417,6 +418,49 @@ fn what_is_wrong_is_named() {
         with_delta(|d| d.sampling = None),
         "partial has sampling \"none\", valid is uniform_rate, by_leaf or normalized_rate"
     );
+}
+
+/// A marker with more than there can be made detect set memory aside for four billion partitions, and the process
+/// was killed for it.
+#[test]
+fn partitions_that_no_topic_has_are_refused() {
+    let with = |change: fn(&mut v1::Marker)| {
+        let mut marker = v1::Marker {
+            topic: "flows".to_owned(),
+            fates: Some(v1::Fates::default()),
+            ..v1::Marker::default()
+        };
+        change(&mut marker);
+        let sealed = v1::Partial {
+            version: 1,
+            body: Some(v1::partial::Body::Marker(marker)),
+        };
+        decode(&sealed.encode_to_vec()).map_err(|error| error.to_string())
+    };
+    assert_eq!(
+        with(|m| m.topic_partitions = u32::MAX),
+        Err("partial has topic_partitions 4294967295, valid is at most 65536".to_owned())
+    );
+    assert_eq!(
+        with(|m| m.partition = 65_536),
+        Err("partial has partition 65536, valid is 0 to 65535".to_owned())
+    );
+    assert_eq!(
+        with(|m| m.partition = -1),
+        Err("partial has partition -1, valid is 0 to 65535".to_owned())
+    );
+    assert!(with(|m| (m.partition, m.topic_partitions) = (65_535, 65_536)).is_ok());
+}
+
+/// Found by the fuzzer `partials`: numbers as large as that in two fates of one marker.
+#[test]
+fn the_sum_of_fates_saturates() {
+    let fates = Fates {
+        selected: u64::MAX,
+        late: 1,
+        ..Fates::default()
+    };
+    assert_eq!(fates.records(), u64::MAX);
 }
 
 #[test]

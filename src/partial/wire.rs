@@ -13,8 +13,8 @@ use crate::window::Window;
 
 use super::columns::{self, ColumnError};
 use super::model::{
-    Delta, Fates, Leaves, LeavesOf, MAX_CHUNK_BYTES, Marker, Partial, RuleProgress, Sampling,
-    SourceId,
+    Delta, Fates, Leaves, LeavesOf, MAX_CHUNK_BYTES, MAX_PARTITIONS, Marker, Partial, RuleProgress,
+    Sampling, SourceId,
 };
 
 /// The version that is written, and the only one that is read.
@@ -336,8 +336,12 @@ fn decode_marker(marker: v1::Marker) -> Result<Marker, CorruptPartial> {
     if marker.topic.is_empty() {
         return Err(field("topic", &marker.topic, "a topic's name"));
     }
-    if marker.partition < 0 {
-        return Err(field("partition", &marker.partition, "0 or more"));
+    if !u32::try_from(marker.partition).is_ok_and(|partition| partition < MAX_PARTITIONS) {
+        return Err(field("partition", &marker.partition, "0 to 65535"));
+    }
+    if marker.topic_partitions > MAX_PARTITIONS {
+        let valid = "at most 65536";
+        return Err(field("topic_partitions", &marker.topic_partitions, valid));
     }
     if marker.next_offset < 0 {
         return Err(field("next_offset", &marker.next_offset, "0 or more"));

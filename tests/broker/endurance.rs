@@ -3,6 +3,7 @@
 mod backlog;
 mod crash;
 mod exactness;
+mod floods;
 mod run;
 mod silence;
 mod sizes;
@@ -81,6 +82,26 @@ fn partitions_stay_together_under_the_consumer_group_protocol() {
 #[test]
 fn large_flushes_records_and_windows_pass() {
     sizes::check(800_000);
+}
+
+#[test]
+fn random_destinations_random_sources_and_one_hot_address_add_up_to_the_model() {
+    floods::check_addresses("flood-addresses", FLOWS);
+}
+
+#[test]
+fn of_a_million_prefixes_over_the_threshold_at_once_the_largest_are_told() {
+    floods::check_cap("flood-cap", 1_000_000, 10_000);
+}
+
+#[test]
+fn a_million_random_addresses_are_folded_to_what_was_allowed() {
+    floods::check_folding("flood-folding", 1_000_000, 100_000);
+}
+
+#[test]
+fn exporters_with_clocks_hours_off_hold_no_window_open_and_close_none_early() {
+    floods::check_clocks("flood-clocks", FLOWS);
 }
 
 #[test]

@@ -4,7 +4,9 @@
 
 mod crash;
 mod exactness;
+mod floods;
 mod harness;
+mod hostile;
 mod membership;
 mod metrics;
 mod reading;
@@ -146,4 +148,39 @@ fn what_earlier_releases_left_is_finished_as_they_would_have() {
     } else {
         recorded::check_all();
     }
+}
+
+#[test]
+fn random_destinations_random_sources_and_one_hot_address_add_up_to_the_model() {
+    floods::check_addresses("flood-addresses", FLOWS);
+}
+
+#[test]
+fn a_window_with_more_alerts_than_the_cap_has_the_largest_and_says_how_many_were_cut() {
+    floods::check_cap("flood-cap", 30_000, 1_000);
+}
+
+#[test]
+fn more_addresses_than_max_prefixes_are_folded_and_lose_nothing() {
+    floods::check_folding("flood-folding", 20_000, 1_000);
+}
+
+#[test]
+fn exporters_with_clocks_hours_off_hold_no_window_open_and_close_none_early() {
+    floods::check_clocks("flood-clocks", FLOWS);
+}
+
+#[test]
+fn batches_that_unpack_to_a_hundred_times_their_size_are_counted_in_bounded_memory() {
+    hostile::check_compression_bombs("bombs");
+}
+
+#[test]
+fn a_partial_that_cannot_be_read_stops_the_process_and_says_where_it_is_and_what_to_do() {
+    hostile::check_corrupt_partials("corrupt-partials");
+}
+
+#[test]
+fn state_that_cannot_be_read_stops_the_process_and_says_where_it_is_and_what_to_do() {
+    hostile::check_corrupt_state("corrupt-state");
 }

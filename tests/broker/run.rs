@@ -170,11 +170,11 @@ pub(crate) struct Output {
     pub(crate) alerts: Vec<Incoming>,
     pub(crate) windows: Vec<Incoming>,
     dead_letters: Vec<Incoming>,
-    fates: Fates,
+    pub(crate) fates: Fates,
 }
 
 impl Output {
-    fn read(app: &App<'_>) -> Self {
+    pub(crate) fn read(app: &App<'_>) -> Self {
         let read = |which: &str| read_all(app.cluster, &app.topic(which));
         let mut fates = Fates::default();
         // Each marker is in every partition.

@@ -64,6 +64,12 @@ impl<'c> App<'c> {
         self
     }
 
+    /// Sets a key of rule `index`.
+    pub(crate) fn set_rule(mut self, index: usize, key: &str, value: impl Into<Value>) -> Self {
+        self.config["rules"][index][key] = value.into();
+        self
+    }
+
     /// Sets a variable of the environment.
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.to_owned(), value.into()));

@@ -19,14 +19,21 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(cluster: &Cluster, topic: &str) -> Self {
-        let producer = cluster
-            .client()
+        Self::with(cluster, topic, &[])
+    }
+
+    /// With other settings of the producer.
+    pub(crate) fn with(cluster: &Cluster, topic: &str, settings: &[(&str, &str)]) -> Self {
+        let mut client = cluster.client();
+        client
             .set("enable.idempotence", "true")
             .set("linger.ms", "10")
             .set("compression.type", "lz4")
-            .set("message.max.bytes", "8000000")
-            .create()
-            .expect("a producer can be created");
+            .set("message.max.bytes", "8000000");
+        for (name, value) in settings {
+            client.set(*name, *value);
+        }
+        let producer = client.create().expect("a producer can be created");
         Self {
             producer,
             topic: topic.to_owned(),
@@ -38,6 +45,24 @@ impl Writer {
         for record in records {
             self.enqueue(record);
         }
+        self.flush();
+    }
+
+    /// Writes one record with a key; returns when the broker has it.
+    pub(crate) fn write_keyed(&self, partition: i32, key: &[u8], payload: &[u8]) {
+        let record = BaseRecord::<[u8], [u8]>::to(&self.topic);
+        let record = record.partition(partition).key(key).payload(payload);
+        let sent = self.producer.send(record).map_err(|(error, _)| error);
+        sent.expect("one record is taken");
+        self.flush();
+    }
+
+    /// Writes a tombstone; returns when the broker has it.
+    pub(crate) fn bury(&self, partition: i32, key: &[u8]) {
+        let record = BaseRecord::<[u8], [u8]>::to(&self.topic);
+        let sent = self.producer.send(record.partition(partition).key(key));
+        sent.map_err(|(error, _)| error)
+            .expect("one record is taken");
         self.flush();
     }
 

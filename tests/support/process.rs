@@ -64,6 +64,18 @@ impl Process {
         self.child.id()
     }
 
+    /// The most memory that it ever held, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.id());
+        let status = std::fs::read_to_string(&path).expect("a running process has a status");
+        let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok());
+        kilobytes.map_or_else(
+            || panic!("{path} has no VmHWM: {status}"),
+            |kb: u64| kb * 1024,
+        )
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal)

@@ -1,6 +1,7 @@
 //! Tests of the task: a small world of sources, a log, and a store of what is committed.
 
 mod crash;
+mod hostile;
 mod scenarios;
 mod sums;
 mod waits;

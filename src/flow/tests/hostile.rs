@@ -105,6 +105,84 @@ fn nested_groups_fixed_values_and_unknown_fields_are_skipped() {
     }
 }
 
+/// Around a message, `depth` groups of one number.
+fn in_groups(depth: usize, message: &Message) -> Message {
+    let tags = |mut around: Message, wire: u64| {
+        for _ in 0..depth {
+            around = around.raw_varint(600 << 3 | wire);
+        }
+        around
+    };
+    let mut record = tags(Message::default(), 3);
+    record.0.extend(&message.0);
+    tags(record, 4)
+}
+
+#[test]
+fn groups_are_skipped_32_deep_and_refused_from_there_on_to_a_megabyte_of_them() {
+    let hidden = Message::default().number(9, 7);
+    for (depth, is_flow) in [(32, true), (33, false), (100, false), (250_000, false)] {
+        let mut record = in_groups(depth, &hidden);
+        record.0.extend(Message::flow().0);
+        with_flow(&record.0, |flow| {
+            assert_eq!(flow.as_ref().is_ok_and(|f| f.bytes == 1500), is_flow);
+            if let Err(undecodable) = flow {
+                assert_eq!(undecodable.kind(), "malformed_protobuf", "{depth}");
+            }
+        });
+    }
+    // Half a million that never end.
+    let open = [0xc3, 0x25].repeat(500_000);
+    with_flow(&open, |flow| assert!(flow.is_err()));
+}
+
+#[test]
+fn a_megabyte_of_one_byte_is_no_flow_and_spares_the_neighbour() {
+    let mut decoder = decoder();
+    for byte in [
+        0, 1, 0x0a, 0x7f, 0x80, 0xff, b'{', b'[', b'"', b' ', b'a', b'=',
+    ] {
+        let record = vec![byte; 1_000_000];
+        assert!(decoder.decode(&record).is_err(), "{byte:#04x}");
+        assert_neighbour_is_unaffected(&mut decoder);
+    }
+    for opening in ["{\"a\":", "{\"bytes\":[", "{\"type\":3,\"a\":[["] {
+        let record = opening.repeat(1_000_000 / opening.len());
+        assert!(decoder.decode(record.as_bytes()).is_err(), "{opening}");
+        assert_neighbour_is_unaffected(&mut decoder);
+    }
+}
+
+#[test]
+fn a_flow_in_a_record_of_a_megabyte_is_read() {
+    let filler = vec![0x5a; 1_000_000];
+    let mut record = Message::default().bytes(20_000, &filler);
+    record.0.extend(Message::flow().0);
+    for record in [record.0.clone(), record.delimited()] {
+        with_flow(&record, |flow| assert_eq!(flow.map(|f| f.bytes), Ok(1500)));
+    }
+    let note = "z".repeat(1_000_000);
+    let json = format!(r#"{{"type":3,"unknown":"{note}","bytes":1500,"Note":"\\{note}"}}"#);
+    with_flow(json.as_bytes(), |flow| {
+        let flow = flow.unwrap();
+        assert_eq!((flow.bytes, flow.note.len()), (1500, 1_000_001));
+    });
+}
+
+#[test]
+fn numbers_at_their_limits_are_read_as_they_are_written() {
+    for number in [0, 1, u64::from(u32::MAX), i64::MAX as u64, u64::MAX] {
+        let protobuf = Message::flow().number(9, number).number(10, number).0;
+        let json = format!(r#"{{"type":3,"bytes":{number},"packets":"{number}"}}"#);
+        for record in [&protobuf[..], json.as_bytes()] {
+            with_flow(record, |flow| {
+                let flow = flow.unwrap();
+                assert_eq!((flow.bytes, flow.packets), (number, number));
+            });
+        }
+    }
+}
+
 #[test]
 fn fields_of_the_wrong_wire_type_are_skipped() {
     let plain = Message::flow();

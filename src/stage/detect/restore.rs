@@ -1,12 +1,12 @@
 //! The thread that restores tasks: committed offset, then the state partition to its true end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use crate::detect::{DetectPlan, DetectTask};
+use crate::detect::{DetectPlan, DetectTask, StateError};
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::Group;
 use crate::kafka::offsets::Offsets;
@@ -183,14 +183,28 @@ impl Restorer {
         committed: Option<i64>,
     ) -> Result<DetectTask, Fatal> {
         let partitions = self.shell.facts.partials_partitions;
-        let state = table.into_iter().collect();
+        let places = table.iter().map(|(key, (_, at))| (key.clone(), *at));
+        let places: BTreeMap<_, _> = places.collect();
+        let state = table.into_iter().map(|(key, (value, _))| (key, value));
+        let state = state.collect();
         DetectTask::new(source.partition, &self.plan, state, committed, partitions).map_err(|e| {
-            Fatal(format!(
-                "state of {source} in {}: {e}",
-                self.shell.names.state
-            ))
+            let place = format!("{}/{}", self.shell.names.state, source.partition);
+            Fatal(unreadable(&place, &places, &e))
         })
     }
+}
+
+/// Says where the state is that cannot be gone on from, as far as one record is to blame.
+fn unreadable(place: &str, offsets: &BTreeMap<Vec<u8>, i64>, error: &StateError) -> String {
+    let key = match error {
+        StateError::Corrupt { key, .. } => key.as_str(),
+        StateError::Version { .. } => "task",
+        _ => return format!("{place}: {error}"),
+    };
+    let mut offsets = offsets.iter();
+    let found = offsets.find(|(k, _)| String::from_utf8_lossy(k) == key);
+    let offset = found.map_or_else(String::new, |(_, at)| format!("record at offset {at}: "));
+    format!("{place}: {offset}{error}")
 }
 
 /// What an operator can do when partials are gone.

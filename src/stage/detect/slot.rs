@@ -10,7 +10,7 @@ use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::{Assigned, Group};
 use crate::kafka::queue::{Buffer, Event, PartitionQueue};
 use crate::kafka::{Fatal, RequestError};
-use crate::partial::{self, Partial, SourceId};
+use crate::partial::{self, CorruptPartial, Partial, SourceId};
 use crate::telemetry::otel::{TRACEPARENT_C, context_of};
 use crate::time::Timestamp;
 
@@ -142,11 +142,8 @@ impl Slot {
                 ))
                 .into());
             }
-            let partial = message
-                .payload
-                .ok_or_else(|| "no value".to_owned())
-                .and_then(|p| partial::decode(p).map_err(|e| e.to_string()))
-                .map_err(|e| Fatal(format!("{source}: record at offset {offset}: {e}")))?;
+            let partial = partial::decode(message.payload.unwrap_or_default())
+                .map_err(|e| unreadable(source, offset, &e))?;
             if traced && let Partial::Delta(delta) = &partial {
                 let flush = message.header(TRACEPARENT_C).and_then(context_of);
                 if let Some(flush) = flush {
@@ -159,4 +156,15 @@ impl Slot {
         }
         Ok(records)
     }
+}
+
+/// What an operator can do about a record that cannot be added up. To leave it out would make sums wrong.
+fn unreadable(source: &SourceId, offset: i64, error: &CorruptPartial) -> Fatal {
+    let cure = match error {
+        CorruptPartial::Version(_) => "run the version that wrote it, or start afresh",
+        _ => "hotprefix did not write it, or it is damaged: start afresh",
+    };
+    Fatal(format!(
+        "{source}: record at offset {offset}: {error}: {cure} with `hotprefix reset` or a new application id"
+    ))
 }
