@@ -6,7 +6,9 @@ use rdkafka::admin::{
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-use super::errors::{Fatal, PlainContext, RequestError};
+use super::access::PlainContext;
+use super::errors::{Fatal, RequestError};
+use super::queue::authorise;
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use super::topics::Wanted;
 use crate::config::Config;
@@ -20,8 +22,9 @@ pub(crate) struct Admin {
 
 impl Admin {
     pub(crate) fn new(settings: &ClientSettings) -> Result<Self, Fatal> {
-        let client = AdminClient::from_config_and_context(&settings.admin(), PlainContext)
+        let client = AdminClient::from_config_and_context(&settings.admin(), settings.plain())
             .map_err(|e| RequestError::from_kafka("kafka settings", &e).into_fatal())?;
+        authorise(client.inner(), &client.inner().context().access).map_err(Fatal)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .map_err(|e| Fatal(format!("runtime: {e}")))?;

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
@@ -63,6 +62,14 @@ impl RequestError {
             Self::Fatal(Fatal(text))
         } else {
             Self::Retry(text)
+        }
+    }
+
+    /// The same in other words.
+    pub(crate) fn told(self, text: String) -> Self {
+        match self {
+            Self::Retry(_) => Self::Retry(text),
+            Self::Fatal(_) => Self::Fatal(Fatal(text)),
         }
     }
 
@@ -146,19 +153,3 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, line: &str) {
         RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{line}"),
     }
 }
-
-/// The context of clients without callbacks of their own.
-#[derive(Default)]
-pub(crate) struct PlainContext;
-
-impl ClientContext for PlainContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        log(level, facility, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, reason, "client error");
-    }
-}
-
-impl rdkafka::consumer::ConsumerContext for PlainContext {}

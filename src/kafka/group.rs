@@ -27,7 +27,7 @@ use rdkafka::{Message as _, Offset, TopicPartitionList};
 
 use super::errors::{self, ClientLog, Fatal, RequestError};
 use super::fence::{AssignmentNumber, Fence};
-use super::queue::{Membership, PartitionQueue};
+use super::queue::{Membership, PartitionQueue, authorise};
 use super::rebalance::{GroupContext, client_name};
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use crate::partial::SourceId;
@@ -89,12 +89,14 @@ impl Group {
             fence: Arc::clone(&fence),
             events: events.clone(),
             clients,
+            access: settings.access(),
             consumer: OnceLock::new(),
             numbers: Mutex::default(),
         };
         let consumer = BaseConsumer::from_config_and_context(&settings.member(stage), context)
             .map_err(|e| fatal("kafka settings", e))?;
         let consumer = Arc::new(consumer);
+        authorise(consumer.client(), &consumer.context().access).map_err(Fatal)?;
         // Set once, before anything polls, so that no callback finds it empty.
         let _ = consumer.context().consumer.set(Arc::downgrade(&consumer));
         consumer

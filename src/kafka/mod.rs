@@ -5,6 +5,7 @@
 //! (`producer`); reading begins exactly where the caller says (`group`). Failures are named by what
 //! the caller must do: [`RequestError::Retry`], rewind, or [`Fatal`].
 
+mod access;
 mod admin;
 mod embedded;
 mod errors;
@@ -21,6 +22,7 @@ mod reset;
 pub(crate) mod restore;
 mod settings;
 mod statistics;
+mod token;
 pub(crate) mod topics;
 mod transaction;
 

@@ -8,13 +8,19 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::metadata::Metadata;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::errors::{Fatal, PlainContext, RequestError};
+use super::access::PlainContext;
+use super::errors::{Fatal, RequestError};
+use super::queue::authorise;
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use crate::partial::SourceId;
 use crate::time::Timestamp;
 
+/// How long an answer is waited for before the client's complaints are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// A leader that did not answer is left alone for this long, so that the others are still asked often.
 const BACK_OFF: Duration = Duration::from_secs(2);
 
@@ -28,8 +34,9 @@ pub(crate) struct Offsets {
 impl Offsets {
     /// Connects when first asked.
     pub(crate) fn new(settings: &ClientSettings) -> Result<Self, Fatal> {
-        let client = BaseConsumer::from_config_and_context(&settings.admin(), PlainContext)
+        let client = BaseConsumer::from_config_and_context(&settings.admin(), settings.plain())
             .map_err(|e| RequestError::from_kafka("kafka settings", &e).into_fatal())?;
+        authorise(client.client(), &client.context().access).map_err(Fatal)?;
         Ok(Self {
             client,
             silent: HashMap::new(),
@@ -47,10 +54,7 @@ impl Offsets {
     fn leaders(&self, topic: &str) -> Result<Option<Vec<(i32, i32)>>, RequestError> {
         use rdkafka::types::RDKafkaRespErr as E;
         let what = format!("metadata of {topic}");
-        let metadata = self
-            .client
-            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
-            .map_err(|e| RequestError::from_kafka(&what, &e))?;
+        let metadata = self.metadata(topic).map_err(|e| self.because(&what, &e))?;
         let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else {
             return Ok(None);
         };
@@ -60,7 +64,7 @@ impl Offsets {
                 E::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART | E::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
             ) => return Ok(None),
             Some(other) => {
-                let error = rdkafka::error::KafkaError::MetadataFetch(other.into());
+                let error = KafkaError::MetadataFetch(other.into());
                 return Err(RequestError::from_kafka(&what, &error));
             }
         }
@@ -70,6 +74,35 @@ impl Offsets {
             .map(|p| (p.id(), p.leader()))
             .collect();
         Ok((!leaders.is_empty()).then_some(leaders))
+    }
+
+    /// Asks for as long as a request may take, but not on when a broker has refused us: that is known long before.
+    fn metadata(&self, topic: &str) -> Result<Metadata, KafkaError> {
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        loop {
+            let answer = self.client.fetch_metadata(Some(topic), LOOK);
+            if answer.is_ok() {
+                return answer;
+            }
+            self.wait(Duration::from_millis(10));
+            if self.refusal().is_some() || Instant::now() >= deadline {
+                return answer;
+            }
+        }
+    }
+
+    /// What the client said of its connections is more than that nobody answered.
+    fn because(&self, what: &str, error: &KafkaError) -> RequestError {
+        let classed = RequestError::from_kafka(what, error);
+        match self.client.context().access.complaint() {
+            Some(complaint) => classed.told(format!("{what}: {complaint}")),
+            None => classed,
+        }
+    }
+
+    /// Why a broker does not let us in, or why we do not trust it, if it is that what went wrong last.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.client.context().access.refusal()
     }
 
     /// Waits a little, for whatever was asked for to come true.

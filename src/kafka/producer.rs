@@ -18,6 +18,7 @@ use rdkafka::producer::{Producer, ThreadedProducer};
 use super::errors::{ClientLog, Fatal, RequestError};
 use super::fence::{AssignmentNumber, TransactionPass};
 use super::group::Group;
+use super::queue::authorise;
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use super::transaction::{DeliveryContext, Live, Trouble, Undelivered};
 use crate::partial::SourceId;
@@ -87,6 +88,7 @@ impl fmt::Display for TransactionError {
 
 /// A transactional producer that survives its own death.
 pub(crate) struct TransactionalProducer {
+    settings: ClientSettings,
     config: ClientConfig,
     transactional_id: String,
     instance: String,
@@ -108,6 +110,7 @@ impl TransactionalProducer {
     ) -> Self {
         let transactional_id = format!("{}-{stage}-{instance}", settings.application_id());
         Self {
+            settings: settings.clone(),
             config: settings.producer(&transactional_id, max_message_bytes),
             transactional_id,
             instance: instance.to_owned(),
@@ -130,10 +133,13 @@ impl TransactionalProducer {
         let context = DeliveryContext {
             name: Arc::clone(&self.name),
             clients: Arc::clone(&self.clients),
+            access: self.settings.access(),
             undelivered: Arc::clone(&undelivered),
         };
         let producer = ThreadedProducer::from_config_and_context(&self.config, context)
             .map_err(|e| RequestError::from_kafka(&what, &e))?;
+        let access = &producer.context().access;
+        authorise(producer.client(), access).map_err(RequestError::Retry)?;
         producer
             .init_transactions(REQUEST_TIMEOUT * 2)
             .map_err(|e| RequestError::from_kafka(&format!("{what}: init_transactions"), &e))?;

@@ -7,7 +7,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 
-use super::errors::{Fatal, PlainContext, RequestError, is_permanent};
+use super::access::PlainContext;
+use super::errors::{Fatal, RequestError, is_permanent};
 use super::offsets::Offsets;
 use super::settings::ClientSettings;
 
@@ -64,7 +65,7 @@ impl TopicReader {
         // A public topic may lose old records while it is read: then go on with the oldest.
         client.set("auto.offset.reset", "earliest");
         let consumer =
-            BaseConsumer::from_config_and_context(&client, PlainContext).map_err(fatal)?;
+            BaseConsumer::from_config_and_context(&client, settings.plain()).map_err(fatal)?;
         let mut list = TopicPartitionList::with_capacity(partitions as usize);
         for p in 0..partitions {
             list.add_partition(topic, i32::try_from(p).unwrap_or(i32::MAX));

@@ -13,8 +13,8 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::errors::{Fatal, PlainContext, RequestError};
-use super::queue::{Buffer, Event, Message, PartitionQueue};
+use super::errors::{Fatal, RequestError};
+use super::queue::{Buffer, Event, Message, PartitionQueue, authorise};
 use super::settings::ClientSettings;
 use crate::partial::SourceId;
 
@@ -42,8 +42,9 @@ pub(crate) fn read_table(
     }
     let what = format!("reading {partition}");
     let retry = |e| RequestError::from_kafka(&what, &e);
-    let consumer = BaseConsumer::from_config_and_context(&settings.reader(group), PlainContext)
+    let consumer = BaseConsumer::from_config_and_context(&settings.reader(group), settings.plain())
         .map_err(retry)?;
+    authorise(consumer.client(), &consumer.context().access).map_err(RequestError::Retry)?;
     let consumer = Arc::new(consumer);
     let queue = PartitionQueue::take(&consumer, &partition.topic, partition.partition)
         .ok_or_else(|| RequestError::Retry(format!("{what}: no queue")))?;

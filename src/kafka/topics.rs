@@ -278,7 +278,12 @@ fn partitions_patiently(offsets: &Offsets, topic: &str) -> Result<Option<u32>, F
     loop {
         match offsets.partitions(topic) {
             Ok(found) => return Ok(found),
-            Err(RequestError::Retry(_)) if Instant::now() < deadline => offsets.wait(PAUSE),
+            // A password does not become right by waiting; whoever restarts us may wait for certificates.
+            Err(RequestError::Retry(_))
+                if offsets.refusal().is_none() && Instant::now() < deadline =>
+            {
+                offsets.wait(PAUSE);
+            }
             Err(e) => return Err(e.into_fatal()),
         }
     }

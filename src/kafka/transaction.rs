@@ -5,15 +5,18 @@
 //! each attempt to send offsets; the cause of an abort that cannot mend itself, such as a record that is
 //! too large, is told as that.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::access::Access;
 use super::errors::{self, ClientLog};
 use super::group::Group;
 use super::producer::{OutOffset, OutRecord};
@@ -260,17 +263,26 @@ pub(super) struct DeliveryContext {
     /// What it is called in telemetry.
     pub(super) name: Arc<str>,
     pub(super) clients: Arc<ClientLog>,
+    pub(super) access: Access,
     pub(super) undelivered: Undelivered,
 }
 
 impl ClientContext for DeliveryContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.access.generate_oauth_token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         errors::log(level, facility, line);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, reason, "producer error");
-        self.clients.errors.record(format!("{error}: {reason}"));
+        self.clients
+            .errors
+            .record(self.access.heard(&error, reason));
     }
 
     fn stats_raw(&self, json: &[u8]) {
