@@ -25,7 +25,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 
-use super::errors::{self, ClientLog, Fatal, RequestError};
+use super::errors::{self, ClientLog, Fatal, RequestError, Right};
 use super::fence::{AssignmentNumber, Fence};
 use super::queue::{Membership, PartitionQueue, authorise};
 use super::rebalance::{GroupContext, client_name};
@@ -66,6 +66,7 @@ pub(crate) enum GroupEvent {
 
 /// A member of a group. Leaves the group when dropped, unless it is static.
 pub(crate) struct Group {
+    name: String,
     consumer: Arc<BaseConsumer<GroupContext>>,
     fence: Arc<Fence>,
     stop_polling: Arc<AtomicBool>,
@@ -106,17 +107,24 @@ impl Group {
         let poller = {
             let (consumer, stop) = (Arc::clone(&consumer), Arc::clone(&stop_polling));
             let instance = settings.static_member().map(str::to_owned);
+            let group = settings.group(stage);
             thread::Builder::new()
                 .name(format!("{stage}-poll"))
-                .spawn(move || poll(&consumer, instance.as_deref(), &stop, &events))
+                .spawn(move || poll(&consumer, &group, instance.as_deref(), &stop, &events))
                 .map_err(|e| Fatal(format!("thread {stage}-poll: {e}")))?
         };
         Ok(Self {
+            name: settings.group(stage),
             consumer,
             fence,
             stop_polling,
             poller: Mutex::new(Some(poller)),
         })
+    }
+
+    /// What brokers call it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The lock between transactions and rebalances.
@@ -147,7 +155,10 @@ impl Group {
         let list = self
             .consumer
             .committed_offsets(list, timeout)
-            .map_err(|e| RequestError::from_kafka("committed offsets", &e))?;
+            .map_err(|e| {
+                let right = Right::group("READ", &self.name);
+                RequestError::needing("committed offsets", &e, &[right])
+            })?;
         let mut result = Vec::with_capacity(partitions.len());
         for p in partitions {
             let Some(found) = list.find_partition(&p.topic, p.partition) else {
@@ -155,9 +166,13 @@ impl Group {
                     "committed offset of {p}: no answer"
                 )));
             };
-            found
-                .error()
-                .map_err(|e| RequestError::from_kafka(&format!("committed offset of {p}"), &e))?;
+            found.error().map_err(|e| {
+                let rights = [
+                    Right::group("READ", &self.name),
+                    Right::topic("READ", &p.topic),
+                ];
+                RequestError::needing(&format!("committed offset of {p}"), &e, &rights)
+            })?;
             let offset = match found.offset() {
                 Offset::Offset(offset) => Some(offset),
                 _ => None,
@@ -249,6 +264,7 @@ fn one(partition: &SourceId, offset: i64, what: &str) -> Result<TopicPartitionLi
 /// Until asked to stop, or the member is of no use. `instance` is the name of a static member.
 fn poll(
     consumer: &BaseConsumer<GroupContext>,
+    group: &str,
     instance: Option<&str>,
     stop: &AtomicBool,
     events: &Sender<GroupEvent>,
@@ -278,9 +294,10 @@ fn poll(
                         _ => format!("group member: {why}"),
                     });
                 }
-                let permanent = error.rdkafka_error_code().is_some_and(errors::is_permanent);
-                if permanent {
-                    return fail(format!("group member: {error}"));
+                let code = error.rdkafka_error_code();
+                if code.is_some_and(errors::is_permanent) {
+                    let missing = Right::group("READ", group).missing(code);
+                    return fail(format!("group member: {error}{missing}"));
                 }
                 consumer.context().clients.errors.record(error.to_string());
             }

@@ -25,6 +25,7 @@ mod statistics;
 mod token;
 pub(crate) mod topics;
 mod transaction;
+mod unwritable;
 
 pub use embedded::{EmbeddedCluster, PlainProducer};
 pub use errors::{ClientLog, ErrorLog, Fatal, RequestError};
@@ -34,7 +35,7 @@ pub use reader::{ReadEvent, ReadFrom, ReadRecord, TopicReader};
 pub use reset::{Removed, reset};
 pub use settings::{ClientSettings, GroupProtocol};
 pub use statistics::StatisticsLog;
-pub use topics::{TopicFacts, TopicNames, ensure};
+pub use topics::{TopicFacts, TopicNames, Users, ensure};
 
 /// The version of librdkafka, such as `2.12.1`.
 pub fn library_version() -> String {

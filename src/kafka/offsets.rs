@@ -13,7 +13,7 @@ use rdkafka::metadata::Metadata;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::access::PlainContext;
-use super::errors::{Fatal, RequestError};
+use super::errors::{Fatal, RequestError, Right};
 use super::queue::authorise;
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use crate::partial::SourceId;
@@ -45,13 +45,26 @@ impl Offsets {
 
     /// How many partitions `topic` has; `None` if it does not exist.
     pub(crate) fn partitions(&self, topic: &str) -> Result<Option<u32>, RequestError> {
+        self.partitions_for(topic, "DESCRIBE")
+    }
+
+    /// The same for somebody who is about to do `operation` on it, which is what to ask an operator for.
+    pub(crate) fn partitions_for(
+        &self,
+        topic: &str,
+        operation: &'static str,
+    ) -> Result<Option<u32>, RequestError> {
         Ok(self
-            .leaders(topic)?
+            .leaders(topic, operation)?
             .map(|leaders| u32::try_from(leaders.len()).unwrap_or(u32::MAX)))
     }
 
     /// The leader of each partition, -1 for none; `None` if the topic does not exist.
-    fn leaders(&self, topic: &str) -> Result<Option<Vec<(i32, i32)>>, RequestError> {
+    fn leaders(
+        &self,
+        topic: &str,
+        operation: &'static str,
+    ) -> Result<Option<Vec<(i32, i32)>>, RequestError> {
         use rdkafka::types::RDKafkaRespErr as E;
         let what = format!("metadata of {topic}");
         let metadata = self.metadata(topic).map_err(|e| self.because(&what, &e))?;
@@ -65,7 +78,8 @@ impl Offsets {
             ) => return Ok(None),
             Some(other) => {
                 let error = KafkaError::MetadataFetch(other.into());
-                return Err(RequestError::from_kafka(&what, &error));
+                let right = Right::topic(operation, topic);
+                return Err(RequestError::needing(&what, &error, &[right]));
             }
         }
         let leaders: Vec<_> = found
@@ -115,7 +129,10 @@ impl Offsets {
     pub(crate) fn bounds(&self, partition: &SourceId) -> Result<(i64, i64), RequestError> {
         self.client
             .fetch_watermarks(&partition.topic, partition.partition, REQUEST_TIMEOUT)
-            .map_err(|e| RequestError::from_kafka(&format!("offsets of {partition}"), &e))
+            .map_err(|e| {
+                let right = Right::topic("DESCRIBE", &partition.topic);
+                RequestError::needing(&format!("offsets of {partition}"), &e, &[right])
+            })
     }
 
     /// The first offset whose record is not older than `time`; the end if there is none.
@@ -188,7 +205,7 @@ impl Offsets {
         let mut topics: HashMap<&str, HashMap<i32, i32>> = HashMap::new();
         for p in partitions {
             let leaders = topics.entry(&p.topic).or_insert_with(|| {
-                self.leaders(&p.topic)
+                self.leaders(&p.topic, "DESCRIBE")
                     .ok()
                     .flatten()
                     .unwrap_or_default()

@@ -15,12 +15,13 @@ use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::producer::{Producer, ThreadedProducer};
 
-use super::errors::{ClientLog, Fatal, RequestError};
+use super::errors::{ClientLog, Fatal, RequestError, Right};
 use super::fence::{AssignmentNumber, TransactionPass};
 use super::group::Group;
 use super::queue::authorise;
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use super::transaction::{DeliveryContext, Live, Trouble, Undelivered};
+use super::unwritable::Unwritable;
 use crate::partial::SourceId;
 
 /// Fenced this often within [`FENCED_PERIOD`] as a live member: somebody else has our name.
@@ -134,6 +135,7 @@ impl TransactionalProducer {
             name: Arc::clone(&self.name),
             clients: Arc::clone(&self.clients),
             access: self.settings.access(),
+            unwritable: Unwritable::default(),
             undelivered: Arc::clone(&undelivered),
         };
         let producer = ThreadedProducer::from_config_and_context(&self.config, context)
@@ -142,7 +144,10 @@ impl TransactionalProducer {
         authorise(producer.client(), access).map_err(RequestError::Retry)?;
         producer
             .init_transactions(REQUEST_TIMEOUT * 2)
-            .map_err(|e| RequestError::from_kafka(&format!("{what}: init_transactions"), &e))?;
+            .map_err(|e| {
+                let right = Right::transactional_id(&self.transactional_id);
+                RequestError::needing(&format!("{what}: init_transactions"), &e, &[right])
+            })?;
         self.live = Some(Live {
             producer,
             undelivered,

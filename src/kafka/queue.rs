@@ -33,7 +33,8 @@ use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::access::Access;
-use super::errors::is_permanent;
+use super::errors::{Fatal, Right, is_permanent};
+use crate::partial::SourceId;
 
 /// Keeps a client alive without saying what its context is.
 type KeepAlive = Arc<dyn Send + Sync>;
@@ -199,6 +200,12 @@ impl From<RDKafkaErrorCode> for Event {
             code => Self::Trouble(code),
         }
     }
+}
+
+/// What an operator must end before `partition` can be read: [`Event::Permanent`].
+pub(crate) fn unreadable(partition: &SourceId, code: RDKafkaErrorCode) -> Fatal {
+    let missing = Right::topic("READ", &partition.topic).missing(Some(code));
+    Fatal(format!("reading {partition}: {code}{missing}"))
 }
 
 impl<'a> Message<'a> {

@@ -8,7 +8,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 
 use super::access::PlainContext;
-use super::errors::{Fatal, RequestError, is_permanent};
+use super::errors::{Fatal, RequestError, Right, is_permanent};
 use super::offsets::Offsets;
 use super::settings::ClientSettings;
 
@@ -49,6 +49,7 @@ pub enum ReadEvent {
 
 /// Reads all partitions of one topic.
 pub struct TopicReader {
+    topic: String,
     consumer: BaseConsumer<PlainContext>,
     ended: Vec<bool>,
 }
@@ -58,7 +59,7 @@ impl TopicReader {
     pub fn open(settings: &ClientSettings, topic: &str, from: ReadFrom) -> Result<Self, Fatal> {
         let fatal = |e| RequestError::from_kafka(&format!("reading {topic}"), &e).into_fatal();
         let partitions = Offsets::new(settings)?
-            .partitions(topic)
+            .partitions_for(topic, "READ")
             .map_err(RequestError::into_fatal)?
             .ok_or_else(|| Fatal(format!("no such topic: {topic}")))?;
         let mut client = settings.reader(&settings.group("tail"));
@@ -77,6 +78,7 @@ impl TopicReader {
         .map_err(fatal)?;
         consumer.assign(&list).map_err(fatal)?;
         Ok(Self {
+            topic: topic.to_owned(),
             consumer,
             ended: vec![false; partitions as usize],
         })
@@ -118,7 +120,8 @@ impl TopicReader {
             Some(Err(error)) => {
                 let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
                 if is_permanent(code) || matches!(error, KafkaError::MessageConsumptionFatal(_)) {
-                    return Err(Fatal(error.to_string()));
+                    let missing = Right::topic("READ", &self.topic).missing(Some(code));
+                    return Err(Fatal(format!("reading {}: {error}{missing}", self.topic)));
                 }
                 tracing::debug!(%error, "reading");
                 Ok(ReadEvent::Quiet)

@@ -5,6 +5,7 @@
 //! each attempt to send offsets; the cause of an abort that cannot mend itself, such as a record that is
 //! too large, is told as that.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,15 +18,20 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::access::Access;
-use super::errors::{self, ClientLog};
+use super::errors::{self, ClientLog, Right};
 use super::group::Group;
 use super::producer::{OutOffset, OutRecord};
+use super::queue::SendOffsetsError;
 use super::settings::REQUEST_TIMEOUT;
+use super::unwritable::Unwritable;
 use crate::telemetry::Span;
 
 /// When a commit has not ended by then its outcome counts as unknown. The broker's own transaction
 /// timeout is shorter, so that by then it has decided.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Part of librdkafka's text when a record's partition was refused.
+const ADDING: &str = "add partition";
 
 /// A producer that may begin a transaction.
 pub(super) struct Live {
@@ -179,11 +185,30 @@ impl Live {
                 Ok(()) => return Ok(()),
                 Err(e) if e.retriable && Instant::now() < deadline => {}
                 Err(e) => {
-                    let text = format!("send_offsets_to_transaction: {}", e.text);
+                    let missing = self.missing(group, list, &e);
+                    let text = format!("send_offsets_to_transaction: {}{missing}", e.text);
                     return Err(Trouble::classed(text, e.code, e.fatal, true));
                 }
             }
         }
+    }
+
+    /// Which rights the offsets' transaction lacks; records that were sent before may be what is refused.
+    fn missing(&self, group: &Group, list: &TopicPartitionList, e: &SendOffsetsError) -> String {
+        if e.code == Code::TopicAuthorizationFailed && e.text.contains(ADDING) {
+            return self.unwritable();
+        }
+        let mut missing = Right::group("READ", group.name()).missing(Some(e.code));
+        let partitions = list.elements();
+        let topics: BTreeSet<_> = partitions.iter().map(|p| p.topic()).collect();
+        for topic in topics {
+            missing += &Right::topic("READ", topic).missing(Some(e.code));
+        }
+        missing
+    }
+
+    fn unwritable(&self) -> String {
+        self.producer.context().unwritable.missing()
     }
 
     fn commit(&self) -> Result<(), Trouble> {
@@ -209,7 +234,13 @@ impl Live {
                     COMMIT_DEADLINE.as_secs()
                 )));
             }
-            return Err(Trouble::of("commit_transaction", &error));
+            return Err(match &error {
+                KafkaError::Transaction(e) if e.code() == Code::TopicAuthorizationFailed => {
+                    let missing = self.unwritable();
+                    Trouble::Fatal(format!("commit_transaction: {error}{missing}"))
+                }
+                _ => Trouble::of("commit_transaction", &error),
+            });
         }
     }
 
@@ -229,7 +260,8 @@ impl Live {
         };
         match refused {
             Some((topic, code)) if errors::is_permanent(code) => {
-                Trouble::Fatal(format!("record to {topic} refused: {code}"))
+                let missing = Right::topic("WRITE", &topic).missing(Some(code));
+                Trouble::Fatal(format!("record to {topic} refused: {code}{missing}"))
             }
             _ => result,
         }
@@ -264,6 +296,7 @@ pub(super) struct DeliveryContext {
     pub(super) name: Arc<str>,
     pub(super) clients: Arc<ClientLog>,
     pub(super) access: Access,
+    pub(super) unwritable: Unwritable,
     pub(super) undelivered: Undelivered,
 }
 
@@ -275,6 +308,7 @@ impl ClientContext for DeliveryContext {
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.unwritable.logged(facility, line);
         errors::log(level, facility, line);
     }
 

@@ -20,7 +20,7 @@ const TOLD: Duration = Duration::from_secs(20);
 const WRONG: &str = "hunter3-WRONG-SECRET-must-not-show";
 
 /// The load that each mechanism counts.
-fn prepared(secure: &'static Secure) -> &'static Prepared {
+pub(crate) fn prepared(secure: &'static Secure) -> &'static Prepared {
     static PREPARED: OnceLock<Prepared> = OnceLock::new();
     PREPARED.get_or_init(|| {
         let load = Load::new(11, FLOWS, 2, base());

@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use rdkafka::ClientConfig;
+
 use super::app::App;
 use super::authority::{Authority, Issued};
 use super::issuer::{self, Issuer};
@@ -82,6 +84,22 @@ impl Secure {
     /// For `bootstrap.servers`, by the name in the certificate.
     pub(crate) fn bootstrap(&self, listener: &str) -> String {
         format!("localhost:{}", self.port(listener))
+    }
+
+    /// The configuration of a client of the tests' own, by PLAIN.
+    pub(crate) fn client(&self, user: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", self.bootstrap("PLAIN"))
+            .set("security.protocol", "sasl_ssl")
+            .set(
+                "ssl.ca.location",
+                self.authority.certificate().display().to_string(),
+            )
+            .set("sasl.mechanism", "PLAIN")
+            .set("sasl.username", user)
+            .set("sasl.password", PASSWORD);
+        config
     }
 
     /// The configuration of an application that may connect through `listener` as [`USER`].

@@ -12,6 +12,7 @@ pub(crate) mod authority;
 pub(crate) mod encode;
 pub(crate) mod flows;
 pub(crate) mod issuer;
+pub(crate) mod kafka_acls;
 pub(crate) mod kafka_client;
 pub(crate) mod kafka_node;
 pub(crate) mod kafka_secure;

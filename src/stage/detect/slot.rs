@@ -8,7 +8,7 @@ use super::restore::{Question, gone};
 use crate::detect::DetectTask;
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::{Assigned, Group};
-use crate::kafka::queue::{Buffer, Event, PartitionQueue};
+use crate::kafka::queue::{Buffer, Event, PartitionQueue, unreadable};
 use crate::kafka::{Fatal, RequestError};
 use crate::partial::{self, Partial, SourceId};
 use crate::telemetry::otel::{TRACEPARENT_C, context_of};
@@ -126,7 +126,7 @@ impl Slot {
                     return Err(gone(source, detecting.position, message.offset).into());
                 }
                 Some(Event::Permanent(code)) => {
-                    return Err(Fatal(format!("{source}: {code}")).into());
+                    return Err(unreadable(source, code).into());
                 }
                 Some(event) => {
                     // An event in a batch moves librdkafka's own idea of our position: set it right.
