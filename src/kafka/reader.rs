@@ -117,6 +117,10 @@ impl TopicReader {
                     ReadEvent::Quiet
                 })
             }
+            // librdkafka looks for the coordinator of a group that is never joined: no right on it is needed.
+            Some(Err(KafkaError::MessageConsumption(Code::GroupAuthorizationFailed))) => {
+                Ok(ReadEvent::Quiet)
+            }
             Some(Err(error)) => {
                 let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
                 if is_permanent(code) || matches!(error, KafkaError::MessageConsumptionFatal(_)) {

@@ -10,7 +10,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use super::access::{Access, PlainContext};
 use super::statistics::INTERVAL_MS;
 use super::token::Tokens;
-use crate::config::{AppliesTo, Config, applies_to};
+use crate::config::{AppliesTo, Config, KafkaProperties, applies_to};
 
 /// A transaction that is not over by then is aborted by the broker.
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ pub enum GroupProtocol {
 /// Makes the configuration of every client.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    kafka: BTreeMap<String, String>,
+    kafka: KafkaProperties,
     tokens: Option<Arc<Tokens>>,
     application_id: String,
     /// The name of a static member of the groups; `None` is a dynamic one.
@@ -52,7 +52,7 @@ impl ClientSettings {
         let mut kafka = BTreeMap::clone(&config.kafka);
         let tokens = Tokens::take(&mut kafka);
         Self {
-            kafka,
+            kafka: kafka.into(),
             tokens,
             application_id: config.application_id.clone(),
             static_member: None,
@@ -215,7 +215,11 @@ mod tests {
     fn settings(kafka: &[(&str, &str)]) -> ClientSettings {
         let text = |s: &str| s.to_owned();
         ClientSettings {
-            kafka: kafka.iter().map(|(k, v)| (text(k), text(v))).collect(),
+            kafka: kafka
+                .iter()
+                .map(|(k, v)| (text(k), text(v)))
+                .collect::<BTreeMap<_, _>>()
+                .into(),
             tokens: None,
             application_id: text("app"),
             static_member: None,
@@ -276,6 +280,18 @@ mod tests {
         );
         assert!(!interval(&often.admin()));
         assert!(!interval(&often.reader("any")));
+    }
+
+    #[test]
+    fn debug_form_hides_secrets() {
+        let shown = format!(
+            "{:?}",
+            settings(&[("sasl.password", "hunter2"), ("a", "b")])
+        );
+        assert!(
+            !shown.contains("hunter2") && shown.contains("\"a\": \"b\""),
+            "{shown}"
+        );
     }
 
     #[test]

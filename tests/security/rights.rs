@@ -70,6 +70,9 @@ fn the_rights_of_run_are_enough_to_give_what_the_model_says() {
     topics::create_internal(&secure.cluster, &app.id);
     let acls = all(rights("run", &app.id, &prepared.topic));
     let app = with(secure, app, &acls);
+    let (code, output) = app.command(&["check", "--connect", "--quiet"], PATIENCE);
+    assert_eq!(code, Some(0), "{output}");
+    assert!(!output.contains("the user needs"), "{output}");
     let instances = app.start_all(1);
     prepared.finish(&app, instances);
 }
