@@ -1,4 +1,4 @@
-//! Tokens for SASL OAUTHBEARER, asked for as OpenID Connect has it: client credentials at a token endpoint.
+//! Tokens for SASL OAUTHBEARER, asked for as `OpenID` Connect has it: client credentials at a token endpoint.
 //!
 //! librdkafka has this only where it was built with libcurl, which the crate's build does not find (tested: the
 //! property `sasl.oauthbearer.method` was refused). So the operator's properties of the same names are read here,
@@ -106,10 +106,11 @@ impl Tokens {
 
     fn ask(&self, now: i64) -> Result<Token, String> {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let mut body = "grant_type=client_credentials".to_owned();
-        if let Some(scope) = &self.scope {
-            body += &format!("&scope={}", encoded(scope));
-        }
+        let grant = "grant_type=client_credentials";
+        let body = match &self.scope {
+            Some(scope) => format!("{grant}&scope={}", encoded(scope)),
+            None => grant.to_owned(),
+        };
         let answer = self
             .client()?
             .post(&self.endpoint)
@@ -127,12 +128,12 @@ impl Tokens {
         if !status.is_success() {
             let said: Vec<_> = ["error", "error_description"]
                 .iter()
-                .filter_map(|key| json[key].as_str())
+                .filter_map(|key| Some(format!(": {}", json[key].as_str()?)))
                 .collect();
             return Err(format!(
                 "answers {}{}; kafka.{CLIENT_ID} and kafka.{CLIENT_SECRET} must be as the issuer knows them",
                 status.as_u16(),
-                said.iter().map(|s| format!(": {s}")).collect::<String>()
+                said.concat()
             ));
         }
         self.read(&json, now)

@@ -15,6 +15,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::topic_partition_list::TopicPartitionListElem as Elem;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::access::Access;
@@ -200,7 +201,7 @@ impl Live {
         }
         let mut missing = Right::group("READ", group.name()).missing(Some(e.code));
         let partitions = list.elements();
-        let topics: BTreeSet<_> = partitions.iter().map(|p| p.topic()).collect();
+        let topics: BTreeSet<_> = partitions.iter().map(Elem::topic).collect();
         for topic in topics {
             missing += &Right::topic("READ", topic).missing(Some(e.code));
         }

@@ -37,7 +37,8 @@ impl Unwritable {
             .wait_timeout_while(topics, PATIENCE, |topics| topics.is_empty());
         let (topics, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let rights = topics.iter().map(|topic| Right::topic("WRITE", topic));
-        rights.map(|right| format!("; {right}")).collect()
+        let missing: Vec<_> = rights.map(|right| format!("; {right}")).collect();
+        missing.concat()
     }
 }
 

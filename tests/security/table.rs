@@ -70,10 +70,11 @@ fn commands_on_the_page_are_those_of_its_table() {
             Some(prefix) => format!("{prefix} --resource-pattern-type prefixed"),
             None => name.clone(),
         };
-        let operations: String = operations
+        let operations: Vec<_> = operations
             .iter()
             .map(|operation| format!(" --operation {operation}"))
             .collect();
+        let operations = operations.concat();
         format!(
             "kafka-acls.sh --bootstrap-server kafka:9092 --add --allow-principal User:hotprefix --{kind} {name}{operations}"
         )

@@ -1,10 +1,9 @@
-//! An issuer of tokens: the token endpoint of OpenID Connect, and the key set with which Kafka checks what it signed.
+//! An issuer of tokens: the token endpoint of `OpenID` Connect, and the key set with which Kafka checks what it signed.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::State;
@@ -89,10 +88,7 @@ async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> (Status
         return (StatusCode::UNAUTHORIZED, refused.to_string());
     };
     let life = if client == EXPIRED { -60 } else { 300 };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("it is later than 1970")
-        .as_secs() as i64;
+    let now = jiff::Timestamp::now().as_second();
     let claims = json!({
         "iss": NAME, "sub": client, "aud": AUDIENCE, "iat": now - 120, "exp": now + life,
     });

@@ -46,15 +46,18 @@ pub(crate) fn allow(cluster: &Cluster, user: &str, acls: &[Acl]) {
         );
         for (at, acl) in acls.iter().enumerate() {
             let error = sys::rd_kafka_acl_result_error(*results.add(at));
-            if !error.is_null() {
-                panic!("{acl:?}: {}", text(sys::rd_kafka_error_string(error)));
-            }
+            let refused = !error.is_null();
+            assert!(
+                !refused,
+                "{acl:?}: {}",
+                text(sys::rd_kafka_error_string(error))
+            );
         }
         sys::rd_kafka_event_destroy(event);
         sys::rd_kafka_queue_destroy(queue);
-        bindings
-            .into_iter()
-            .for_each(|b| sys::rd_kafka_AclBinding_destroy(b));
+        for binding in bindings {
+            sys::rd_kafka_AclBinding_destroy(binding);
+        }
     }
 }
 

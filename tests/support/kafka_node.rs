@@ -237,7 +237,7 @@ impl Node {
             ..
         } = &self.more;
         let each = |write: &dyn Fn(&(&str, u16, &str)) -> String| -> String {
-            further.iter().map(write).collect()
+            further.iter().map(write).collect::<Vec<_>>().concat()
         };
         let listeners = listeners + &each(&|(name, port, _)| format!(",{name}://127.0.0.1:{port}"));
         // A name and not an address, so that certificates can have the one and not the other.

@@ -154,9 +154,10 @@ fn key_set(issuer: &Issuer) -> String {
 
 /// Of all listeners. Kafka 4.1.0 checks no signature unless its validator is named. The certificate's name, and the token's subject, are the user.
 fn settings(authority: &Authority, server: &Issued, issuer: &Issuer) -> String {
-    let plain: String = (0..POWERLESS)
+    let plain: Vec<_> = (0..POWERLESS)
         .map(|n| format!(" user_user-{n}=\"{PASSWORD}\""))
         .collect();
+    let plain = plain.concat();
     let module = "org.apache.kafka.common.security";
     format!(
         "ssl.keystore.type=PEM

@@ -35,8 +35,8 @@ pub(super) fn check(all: &BTreeMap<String, String>, tree: &Tree, issues: &mut Is
             );
         }
     }
-    check_group(all, issues, &error);
-    check_tokens(all, issues, &error);
+    check_group(all, issues, error);
+    check_tokens(all, issues, error);
     let in_flight = get("max.in.flight").and_then(|n| n.parse::<u32>().ok());
     if in_flight.is_some_and(|n| n > 5) {
         error(issues, "max.in.flight", "is above 5, the most that keeps a transactional producer's records in order; valid is 1 to 5".to_owned());
