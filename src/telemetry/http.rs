@@ -94,11 +94,18 @@ pub async fn serve(
 /// Takes connections until it is aborted, and the connections with it.
 async fn accept(listener: TcpListener, router: Router) {
     let mut open = Open::default();
+    let mut told = false;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => open.begin(stream, router.clone()),
+            Ok((stream, _)) => {
+                told = false;
+                open.begin(stream, router.clone());
+            }
             Err(error) => {
-                tracing::debug!(%error, "a connection was not taken");
+                if !told {
+                    tracing::warn!(%error, "http takes no connections");
+                }
+                told = true;
                 tokio::time::sleep(PAUSE).await;
             }
         }
