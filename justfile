@@ -34,7 +34,7 @@ advisories:
 
 # Lints of everything.
 lint:
-    cargo clippy --locked --all-targets --test endurance --test goflow2 --test image --test monitoring --test otel --test otel_cost -- -D warnings
+    cargo clippy --locked --all-targets --test endurance --test goflow2 --test image --test monitoring --test otel --test otel_cost --test security -- -D warnings
 
 # Documentation builds without a warning.
 doc:
@@ -87,6 +87,10 @@ image:
 # The broker tests at full size.
 endurance:
     cargo test --locked --test endurance
+
+# TLS, SASL and access control on a real Kafka; secrets and HTTP of the real binary: docs/security.md.
+security:
+    cargo test --locked --test security -- --test-threads 8
 
 # What a release publishes, made and looked at: docs/releasing.md.
 release:

@@ -1,7 +1,10 @@
 //! The command line, as `--help` shows it.
 
+use std::ffi::OsStr;
+use std::fmt;
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -152,8 +155,8 @@ pub struct ConfigArgs {
     #[arg(short, long, value_name = "FILE", env = "HOTPREFIX_CONFIG")]
     pub config: Vec<PathBuf>,
     /// Override one key, e.g. `input.start=earliest`
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub overrides: Vec<(String, String)>,
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = KeyValue)]
+    pub overrides: Vec<Override>,
 }
 
 /// `hotprefix run`
@@ -305,11 +308,48 @@ pub struct ManArgs {
     pub out: Option<PathBuf>,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("valid is KEY=VALUE, e.g. `input.start=earliest`".to_owned()),
+/// One `--set`. The value may be a secret, and is in no `Debug` form.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Override {
+    /// The path of the key.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl fmt::Debug for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=…", self.key)
     }
+}
+
+/// Parses [`Override`]s. A function would do, but then clap shows what it was given: a password, if it is
+/// `kafka.sasl.password:…`.
+#[derive(Clone)]
+struct KeyValue;
+
+impl TypedValueParser for KeyValue {
+    type Value = Override;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Override, clap::Error> {
+        key_value(value.to_str().unwrap_or_default()).ok_or_else(|| {
+            let what = "--set is not KEY=VALUE; valid is e.g. `input.start=earliest`\n";
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, what).with_cmd(command)
+        })
+    }
+}
+
+fn key_value(text: &str) -> Option<Override> {
+    let (key, value) = text.split_once('=')?;
+    (!key.is_empty()).then(|| Override {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -339,13 +379,12 @@ mod tests {
 
     #[test]
     fn overrides_need_a_key() {
-        assert!(key_value("=x").is_err());
-        assert!(key_value("x").is_err());
-        let (key, value) = key_value("kafka.sasl.password=a=b").unwrap();
-        assert_eq!(
-            (key.as_str(), value.as_str()),
-            ("kafka.sasl.password", "a=b")
-        );
+        assert!(key_value("=x").is_none());
+        assert!(key_value("x").is_none());
+        let set = key_value("kafka.sasl.password=a=b").unwrap();
+        assert_eq!(set.key, "kafka.sasl.password");
+        assert_eq!(set.value, "a=b");
+        assert_eq!(format!("{set:?}"), "kafka.sasl.password=…");
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod run;
 mod tail;
 
 pub use args::{
-    CheckArgs, Cli, Command, CompletionsArgs, ConfigArgs, DemoArgs, HealthArgs, ManArgs,
+    CheckArgs, Cli, Command, CompletionsArgs, ConfigArgs, DemoArgs, HealthArgs, ManArgs, Override,
     ReplayArgs, ResetArgs, RunArgs, SchemaArgs, SchemaName, StageName, TailArgs,
 };
 pub use check::check;
@@ -88,15 +88,20 @@ impl From<ReplayError> for CliError {
 }
 
 impl ConfigArgs {
+    fn overrides(&self) -> Vec<(String, String)> {
+        let set = self.overrides.iter().cloned();
+        set.map(|Override { key, value }| (key, value)).collect()
+    }
+
     /// Reads files, environment and overrides, one on top of the other.
     pub fn load(&self) -> Result<Loaded, CliError> {
-        let overrides = self.overrides.clone();
+        let overrides = self.overrides();
         Ok(config::load(&self.config, environment(), overrides)?)
     }
 
     /// The same for commands that count nothing, where no rule is needed.
     pub fn load_without_rules(&self) -> Result<Loaded, CliError> {
-        let overrides = self.overrides.clone();
+        let overrides = self.overrides();
         Ok(config::load_without_rules(
             &self.config,
             environment(),

@@ -41,7 +41,7 @@ use self::shape::Shape;
 pub use env::PREFIX;
 pub use error::{ConfigError, ConfigErrors, Warning};
 pub use file::FileConfig;
-pub use kafka::{AppliesTo, HIDDEN, KafkaProperties, applies_to, is_secret, property_names};
+pub use kafka::{AppliesTo, HIDDEN, KafkaProperties, applies_to, is_secret, property_names, shown};
 pub use model::{
     Config, DeadLetterConfig, HttpConfig, InputConfig, InputStart, InternalConfig, OnGap,
     OutputConfig, OutputFormat, TelemetryConfig,

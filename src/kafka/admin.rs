@@ -6,7 +6,9 @@ use rdkafka::admin::{
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-use super::errors::{Fatal, PlainContext, RequestError};
+use super::access::PlainContext;
+use super::errors::{Fatal, RequestError, Right};
+use super::queue::authorise;
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use super::topics::Wanted;
 use crate::config::Config;
@@ -20,8 +22,9 @@ pub(crate) struct Admin {
 
 impl Admin {
     pub(crate) fn new(settings: &ClientSettings) -> Result<Self, Fatal> {
-        let client = AdminClient::from_config_and_context(&settings.admin(), PlainContext)
+        let client = AdminClient::from_config_and_context(&settings.admin(), settings.plain())
             .map_err(|e| RequestError::from_kafka("kafka settings", &e).into_fatal())?;
+        authorise(client.inner(), &client.inner().context().access).map_err(Fatal)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .map_err(|e| Fatal(format!("runtime: {e}")))?;
@@ -35,19 +38,40 @@ impl Admin {
         })
     }
 
-    /// The settings of topics, in the order asked; `None` where the cluster does not tell.
-    pub(crate) fn settings(&self, topics: &[&str]) -> Vec<Option<ConfigResource>> {
+    /// The settings of topics, in the order asked, or why the cluster does not tell them.
+    pub(crate) fn settings(&self, topics: &[&str]) -> Vec<Result<ConfigResource, String>> {
         let asked: Vec<_> = topics.iter().map(|t| ResourceSpecifier::Topic(t)).collect();
         let answer = self
             .runtime
             .block_on(self.client.describe_configs(&asked, &self.options));
+        let untold = |topic: &str, why: &str| {
+            format!("{topic}: the cluster tells no settings, so they are not verified: {why}")
+        };
         match answer {
-            Ok(found) => found.into_iter().map(Result::ok).collect(),
-            Err(error) => {
-                tracing::warn!(%error, "the cluster does not tell topic settings: they are not verified");
-                topics.iter().map(|_| None).collect()
-            }
+            Ok(found) => found
+                .into_iter()
+                .zip(topics)
+                .map(|(found, topic)| match found {
+                    // Where a topic was refused rdkafka drops the error, and leaves no settings.
+                    Ok(found) if found.entries.is_empty() => {
+                        let right = Right::topic("DESCRIBE_CONFIGS", topic);
+                        Err(untold(topic, &right.to_string()))
+                    }
+                    found => found.map_err(|code| untold(topic, &code.to_string())),
+                })
+                .collect(),
+            Err(error) => topics
+                .iter()
+                .map(|topic| Err(untold(topic, &error.to_string())))
+                .collect(),
         }
+    }
+
+    /// The same where the service goes on without: then the log says why.
+    pub(crate) fn settings_if_told(&self, topics: &[&str]) -> Vec<Option<ConfigResource>> {
+        let told = self.settings(topics).into_iter();
+        told.map(|found| found.map_err(|why| tracing::warn!("{why}")).ok())
+            .collect()
     }
 
     /// Makes topics; says which could not be made, and why.
@@ -73,7 +97,10 @@ impl Admin {
             .into_iter()
             .filter_map(|r| match r {
                 Ok(_) | Err((_, Code::TopicAlreadyExists)) => None,
-                Err((topic, code)) => Some(format!("{topic}: {code}")),
+                Err((topic, code)) => {
+                    let missing = Right::topic("CREATE", &topic).missing(Some(code));
+                    Some(format!("{topic}: {code}{missing}"))
+                }
             })
             .collect();
         if failed.is_empty() {
@@ -84,16 +111,20 @@ impl Admin {
     }
 
     /// Deletes topics; those that do not exist are no error.
-    pub(crate) fn delete_topics(&self, topics: &[&str]) -> Result<Vec<String>, KafkaError> {
+    pub(crate) fn delete_topics(&self, topics: &[&str]) -> Result<Vec<String>, Fatal> {
         let answer = self
             .runtime
-            .block_on(self.client.delete_topics(topics, &self.options))?;
+            .block_on(self.client.delete_topics(topics, &self.options))
+            .map_err(|e| RequestError::from_kafka("deleting topics", &e).into_fatal())?;
         let mut deleted = Vec::new();
         for result in answer {
             match result {
                 Ok(topic) => deleted.push(topic),
                 Err((_, Code::UnknownTopicOrPartition | Code::UnknownTopic)) => {}
-                Err((_, code)) => return Err(KafkaError::AdminOp(code)),
+                Err((topic, code)) => {
+                    let missing = Right::topic("DELETE", &topic).missing(Some(code));
+                    return Err(Fatal(format!("deleting topic {topic}: {code}{missing}")));
+                }
             }
         }
         Ok(deleted)

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
@@ -66,12 +65,97 @@ impl RequestError {
         }
     }
 
+    /// The same where these rights are needed for it.
+    pub(crate) fn needing(what: &str, error: &KafkaError, rights: &[Right<'_>]) -> Self {
+        let code = match error {
+            KafkaError::Transaction(e) => Some(e.code()),
+            other => other.rdkafka_error_code(),
+        };
+        let missing: String = rights.iter().map(|right| right.missing(code)).collect();
+        Self::from_kafka(what, error).told(format!("{what}: {error}{missing}"))
+    }
+
+    /// The same in other words.
+    pub(crate) fn told(self, text: String) -> Self {
+        match self {
+            Self::Retry(_) => Self::Retry(text),
+            Self::Fatal(_) => Self::Fatal(Fatal(text)),
+        }
+    }
+
     /// As fatal, whatever it was: for places that do not try again.
     pub(crate) fn into_fatal(self) -> Fatal {
         match self {
             Self::Retry(why) => Fatal(why),
             Self::Fatal(fatal) => fatal,
         }
+    }
+}
+
+/// What an access control list must allow, in its words: `WRITE on topic hotprefix-alerts`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Right<'n> {
+    operation: &'static str,
+    kind: &'static str,
+    name: &'n str,
+}
+
+impl<'n> Right<'n> {
+    /// An operation on a topic.
+    pub(crate) const fn topic(operation: &'static str, name: &'n str) -> Self {
+        let kind = "topic";
+        Self {
+            operation,
+            kind,
+            name,
+        }
+    }
+
+    /// An operation on a consumer group.
+    pub(crate) const fn group(operation: &'static str, name: &'n str) -> Self {
+        let kind = "group";
+        Self {
+            operation,
+            kind,
+            name,
+        }
+    }
+
+    /// To write under a transactional id.
+    pub(crate) const fn transactional_id(name: &'n str) -> Self {
+        Self {
+            operation: "WRITE",
+            kind: "transactional id",
+            name,
+        }
+    }
+
+    /// Appended to an error that comes when it is missing; nothing to any other.
+    pub(crate) fn missing(self, code: Option<Code>) -> String {
+        let matching = match code {
+            Some(Code::TopicAuthorizationFailed) => self.kind == "topic",
+            Some(Code::GroupAuthorizationFailed) => self.kind == "group",
+            Some(Code::TransactionalIdAuthorizationFailed) => self.kind == "transactional id",
+            // Creating topics is a right on the cluster, too.
+            Some(Code::ClusterAuthorizationFailed) => true,
+            _ => false,
+        };
+        if matching {
+            format!("; {self}")
+        } else {
+            String::new()
+        }
+    }
+}
+
+impl fmt::Display for Right<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            operation,
+            kind,
+            name,
+        } = self;
+        write!(f, "the user needs {operation} on {kind} {name}")
     }
 }
 
@@ -146,19 +230,3 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, line: &str) {
         RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{line}"),
     }
 }
-
-/// The context of clients without callbacks of their own.
-#[derive(Default)]
-pub(crate) struct PlainContext;
-
-impl ClientContext for PlainContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        log(level, facility, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, reason, "client error");
-    }
-}
-
-impl rdkafka::consumer::ConsumerContext for PlainContext {}

@@ -25,10 +25,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 
-use super::errors::{self, ClientLog, Fatal, RequestError};
+use super::errors::{self, ClientLog, Fatal, RequestError, Right};
 use super::fence::{AssignmentNumber, Fence};
 use super::offsets::{self, CommittedOffset};
-use super::queue::{Membership, PartitionQueue};
+use super::queue::{Membership, PartitionQueue, authorise};
 use super::rebalance::{GroupContext, client_name};
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use crate::partial::SourceId;
@@ -67,6 +67,7 @@ pub(crate) enum GroupEvent {
 
 /// A member of a group. Leaves the group when dropped, unless it is static.
 pub(crate) struct Group {
+    name: String,
     consumer: Arc<BaseConsumer<GroupContext>>,
     fence: Arc<Fence>,
     stop_polling: Arc<AtomicBool>,
@@ -91,6 +92,7 @@ impl Group {
             fence: Arc::clone(&fence),
             events: events.clone(),
             clients,
+            access: settings.access(),
             consumer: OnceLock::new(),
             numbers: Mutex::default(),
         };
@@ -98,6 +100,7 @@ impl Group {
             BaseConsumer::from_config_and_context(&settings.member(stage, partitions), context)
                 .map_err(|e| fatal("kafka settings", e))?;
         let consumer = Arc::new(consumer);
+        authorise(consumer.client(), &consumer.context().access).map_err(Fatal)?;
         // Set once, before anything polls, so that no callback finds it empty.
         let _ = consumer.context().consumer.set(Arc::downgrade(&consumer));
         consumer
@@ -107,17 +110,24 @@ impl Group {
         let poller = {
             let (consumer, stop) = (Arc::clone(&consumer), Arc::clone(&stop_polling));
             let instance = settings.static_member().map(str::to_owned);
+            let group = settings.group(stage);
             thread::Builder::new()
                 .name(format!("{stage}-poll"))
-                .spawn(move || poll(&consumer, instance.as_deref(), &stop, &events))
+                .spawn(move || poll(&consumer, &group, instance.as_deref(), &stop, &events))
                 .map_err(|e| Fatal(format!("thread {stage}-poll: {e}")))?
         };
         Ok(Self {
+            name: settings.group(stage),
             consumer,
             fence,
             stop_polling,
             poller: Mutex::new(Some(poller)),
         })
+    }
+
+    /// What brokers call it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The lock between transactions and rebalances.
@@ -140,7 +150,7 @@ impl Group {
         timeout: Duration,
     ) -> Result<Vec<CommittedOffset>, RequestError> {
         // The consumer is read_committed, so that librdkafka asks for stable offsets.
-        offsets::committed(&self.consumer, partitions, timeout)
+        offsets::committed(&self.consumer, &self.name, partitions, timeout)
     }
 
     /// The offset up to which each assigned partition was read, behind records that are not for
@@ -225,6 +235,7 @@ fn one(partition: &SourceId, offset: i64, what: &str) -> Result<TopicPartitionLi
 /// Until asked to stop, or the member is of no use. `instance` is the name of a static member.
 fn poll(
     consumer: &BaseConsumer<GroupContext>,
+    group: &str,
     instance: Option<&str>,
     stop: &AtomicBool,
     events: &Sender<GroupEvent>,
@@ -254,9 +265,10 @@ fn poll(
                         _ => format!("group member: {why}"),
                     });
                 }
-                let permanent = error.rdkafka_error_code().is_some_and(errors::is_permanent);
-                if permanent {
-                    return fail(format!("group member: {error}"));
+                let code = error.rdkafka_error_code();
+                if code.is_some_and(errors::is_permanent) {
+                    let missing = Right::group("READ", group).missing(code);
+                    return fail(format!("group member: {error}{missing}"));
                 }
                 consumer.context().clients.errors.record(error.to_string());
             }

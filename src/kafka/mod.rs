@@ -5,6 +5,7 @@
 //! (`producer`); reading begins exactly where the caller says (`group`). Failures are named by what
 //! the caller must do: [`RequestError::Retry`], rewind, or [`Fatal`].
 
+mod access;
 mod admin;
 mod embedded;
 mod errors;
@@ -21,8 +22,10 @@ mod reset;
 pub(crate) mod restore;
 mod settings;
 mod statistics;
+mod token;
 pub(crate) mod topics;
 mod transaction;
+mod unwritable;
 
 pub use embedded::{EmbeddedCluster, PlainProducer};
 pub use errors::{ClientLog, ErrorLog, Fatal, RequestError};
@@ -32,7 +35,7 @@ pub use reader::{ReadEvent, ReadFrom, ReadRecord, TopicReader};
 pub use reset::{Removed, reset};
 pub use settings::{ClientSettings, GroupProtocol};
 pub use statistics::StatisticsLog;
-pub use topics::{TopicFacts, TopicNames, ensure};
+pub use topics::{TopicFacts, TopicNames, Users, ensure};
 
 /// The version of librdkafka, such as `2.12.1`.
 pub fn library_version() -> String {

@@ -8,13 +8,19 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::metadata::Metadata;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use super::errors::{Fatal, PlainContext, RequestError};
+use super::access::PlainContext;
+use super::errors::{Fatal, RequestError, Right};
+use super::queue::authorise;
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use crate::partial::SourceId;
 use crate::time::Timestamp;
 
+/// How long an answer is waited for before the client's complaints are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// A leader that did not answer is left alone for this long, so that the others are still asked often.
 const BACK_OFF: Duration = Duration::from_secs(2);
 
@@ -24,6 +30,8 @@ pub(crate) type CommittedOffset = (SourceId, Option<i64>, String);
 /// Asks.
 pub(crate) struct Offsets {
     client: BaseConsumer<PlainContext>,
+    /// Whose committed offsets it can ask for; empty for none.
+    group: String,
     /// Leaders that did not answer, and until when they are left alone.
     silent: HashMap<i32, Instant>,
 }
@@ -31,19 +39,25 @@ pub(crate) struct Offsets {
 impl Offsets {
     /// Connects when first asked.
     pub(crate) fn new(settings: &ClientSettings) -> Result<Self, Fatal> {
-        Self::with(&settings.admin())
+        Self::with(&settings.admin(), settings, String::new())
     }
 
     /// The same, which can ask for what the group of `stage` has committed.
     pub(crate) fn of_group(settings: &ClientSettings, stage: &str) -> Result<Self, Fatal> {
-        Self::with(&settings.onlooker(stage))
+        Self::with(&settings.onlooker(stage), settings, settings.group(stage))
     }
 
-    fn with(client: &ClientConfig) -> Result<Self, Fatal> {
-        let client = BaseConsumer::from_config_and_context(client, PlainContext)
+    fn with(
+        client: &ClientConfig,
+        settings: &ClientSettings,
+        group: String,
+    ) -> Result<Self, Fatal> {
+        let client = BaseConsumer::from_config_and_context(client, settings.plain())
             .map_err(|e| RequestError::from_kafka("kafka settings", &e).into_fatal())?;
+        authorise(client.client(), &client.context().access).map_err(Fatal)?;
         Ok(Self {
             client,
+            group,
             silent: HashMap::new(),
         })
     }
@@ -54,24 +68,34 @@ impl Offsets {
         partitions: &[SourceId],
         timeout: Duration,
     ) -> Result<Vec<CommittedOffset>, RequestError> {
-        committed(&self.client, partitions, timeout)
+        committed(&self.client, &self.group, partitions, timeout)
     }
 
     /// How many partitions `topic` has; `None` if it does not exist.
     pub(crate) fn partitions(&self, topic: &str) -> Result<Option<u32>, RequestError> {
+        self.partitions_for(topic, "DESCRIBE")
+    }
+
+    /// The same for somebody who is about to do `operation` on it, which is what to ask an operator for.
+    pub(crate) fn partitions_for(
+        &self,
+        topic: &str,
+        operation: &'static str,
+    ) -> Result<Option<u32>, RequestError> {
         Ok(self
-            .leaders(topic)?
+            .leaders(topic, operation)?
             .map(|leaders| u32::try_from(leaders.len()).unwrap_or(u32::MAX)))
     }
 
     /// The leader of each partition, -1 for none; `None` if the topic does not exist.
-    fn leaders(&self, topic: &str) -> Result<Option<Vec<(i32, i32)>>, RequestError> {
+    fn leaders(
+        &self,
+        topic: &str,
+        operation: &'static str,
+    ) -> Result<Option<Vec<(i32, i32)>>, RequestError> {
         use rdkafka::types::RDKafkaRespErr as E;
         let what = format!("metadata of {topic}");
-        let metadata = self
-            .client
-            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
-            .map_err(|e| RequestError::from_kafka(&what, &e))?;
+        let metadata = self.metadata(topic).map_err(|e| self.because(&what, &e))?;
         let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else {
             return Ok(None);
         };
@@ -81,8 +105,9 @@ impl Offsets {
                 E::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART | E::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
             ) => return Ok(None),
             Some(other) => {
-                let error = rdkafka::error::KafkaError::MetadataFetch(other.into());
-                return Err(RequestError::from_kafka(&what, &error));
+                let error = KafkaError::MetadataFetch(other.into());
+                let right = Right::topic(operation, topic);
+                return Err(RequestError::needing(&what, &error, &[right]));
             }
         }
         let leaders: Vec<_> = found
@@ -91,6 +116,35 @@ impl Offsets {
             .map(|p| (p.id(), p.leader()))
             .collect();
         Ok((!leaders.is_empty()).then_some(leaders))
+    }
+
+    /// Asks for as long as a request may take, but not on when a broker has refused us: that is known long before.
+    fn metadata(&self, topic: &str) -> Result<Metadata, KafkaError> {
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        loop {
+            let answer = self.client.fetch_metadata(Some(topic), LOOK);
+            if answer.is_ok() {
+                return answer;
+            }
+            self.wait(Duration::from_millis(10));
+            if self.refusal().is_some() || Instant::now() >= deadline {
+                return answer;
+            }
+        }
+    }
+
+    /// What the client said of its connections is more than that nobody answered.
+    fn because(&self, what: &str, error: &KafkaError) -> RequestError {
+        let classed = RequestError::from_kafka(what, error);
+        match self.client.context().access.complaint() {
+            Some(complaint) => classed.told(format!("{what}: {complaint}")),
+            None => classed,
+        }
+    }
+
+    /// Why a broker does not let us in, or why we do not trust it, if it is that what went wrong last.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.client.context().access.refusal()
     }
 
     /// Waits a little, for whatever was asked for to come true.
@@ -103,7 +157,10 @@ impl Offsets {
     pub(crate) fn bounds(&self, partition: &SourceId) -> Result<(i64, i64), RequestError> {
         self.client
             .fetch_watermarks(&partition.topic, partition.partition, REQUEST_TIMEOUT)
-            .map_err(|e| RequestError::from_kafka(&format!("offsets of {partition}"), &e))
+            .map_err(|e| {
+                let right = Right::topic("DESCRIBE", &partition.topic);
+                RequestError::needing(&format!("offsets of {partition}"), &e, &[right])
+            })
     }
 
     /// The first offset whose record is not older than `time`; the end if there is none.
@@ -176,7 +233,7 @@ impl Offsets {
         let mut topics: HashMap<&str, HashMap<i32, i32>> = HashMap::new();
         for p in partitions {
             let leaders = topics.entry(&p.topic).or_insert_with(|| {
-                self.leaders(&p.topic)
+                self.leaders(&p.topic, "DESCRIBE")
                     .ok()
                     .flatten()
                     .unwrap_or_default()
@@ -191,10 +248,11 @@ impl Offsets {
     }
 }
 
-/// What the client's group has committed for each partition. A client that reads committed records waits for open
+/// What the client's group, of that name, has committed for each partition. A client that reads committed records waits for open
 /// transactions to end.
 pub(super) fn committed<C: ConsumerContext>(
     client: &BaseConsumer<C>,
+    group: &str,
     partitions: &[SourceId],
     timeout: Duration,
 ) -> Result<Vec<CommittedOffset>, RequestError> {
@@ -202,9 +260,10 @@ pub(super) fn committed<C: ConsumerContext>(
     for p in partitions {
         list.add_partition(&p.topic, p.partition);
     }
-    let list = client
-        .committed_offsets(list, timeout)
-        .map_err(|e| RequestError::from_kafka("committed offsets", &e))?;
+    let list = client.committed_offsets(list, timeout).map_err(|e| {
+        let right = Right::group("READ", group);
+        RequestError::needing("committed offsets", &e, &[right])
+    })?;
     let mut result = Vec::with_capacity(partitions.len());
     for p in partitions {
         let Some(found) = list.find_partition(&p.topic, p.partition) else {
@@ -212,9 +271,10 @@ pub(super) fn committed<C: ConsumerContext>(
                 "committed offset of {p}: no answer"
             )));
         };
-        found
-            .error()
-            .map_err(|e| RequestError::from_kafka(&format!("committed offset of {p}"), &e))?;
+        found.error().map_err(|e| {
+            let rights = [Right::group("READ", group), Right::topic("READ", &p.topic)];
+            RequestError::needing(&format!("committed offset of {p}"), &e, &rights)
+        })?;
         let offset = match found.offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,

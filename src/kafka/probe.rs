@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use rdkafka::admin::ConfigResource;
+
 use super::admin::Admin;
 use super::errors::{ClientLog, Fatal, RequestError};
 use super::offsets::Offsets;
 use super::producer::TransactionalProducer;
 use super::settings::{ClientSettings, GroupProtocol, SESSION_TIMEOUT_MS};
-use super::topics::{self, DEAD_LETTER_ROOM, DEFAULT_MESSAGE_BYTES, STATE_MESSAGE_BYTES};
+use super::topics::{self, DEAD_LETTER_ROOM, DEFAULT_MESSAGE_BYTES, STATE_MESSAGE_BYTES, Users};
 use crate::config::Config;
 
 /// How bad a finding is.
@@ -30,6 +32,11 @@ pub struct Finding {
     pub text: String,
 }
 
+/// What is checked is whether `run` would work.
+const BOTH: Users = Users {
+    count: true,
+    detect: true,
+};
 /// A takeover should not wait longer than this for a dead member.
 const LONG_SESSION_MS: i64 = 15_000;
 
@@ -40,7 +47,7 @@ pub fn probe(config: &Config) -> Result<Vec<Finding>, Fatal> {
     let admin = Admin::new(&settings)?;
     if let Some(topic) = config.input.topics.first() {
         // Each of the questions below would wait as long for a cluster that does not answer.
-        let answered = offsets.partitions(topic);
+        let answered = offsets.partitions_for(topic, BOTH.input());
         answered.map_err(|e| Fatal(format!("the cluster does not answer: {e}")))?;
     }
     let mut findings = Findings::default();
@@ -65,12 +72,15 @@ impl Findings {
 fn input(config: &Config, offsets: &Offsets, admin: &Admin, findings: &mut Findings) -> usize {
     let mut largest = 0;
     for topic in &config.input.topics {
-        match offsets.partitions(topic) {
-            Ok(Some(n)) => findings.add(Severity::Fine, format!("input {topic}: {n} partitions")),
+        let mut found = None;
+        match offsets.partitions_for(topic, BOTH.input()) {
+            Ok(Some(n)) => {
+                findings.add(Severity::Fine, format!("input {topic}: {n} partitions"));
+                found = settings(admin, topic, findings);
+            }
             Ok(None) => findings.add(Severity::Error, format!("input {topic}: no such topic")),
             Err(e) => findings.add(Severity::Error, format!("input {topic}: {e}")),
         }
-        let found = admin.settings(&[topic]).into_iter().next().flatten();
         if topics::text(found.as_ref(), "message.timestamp.type") == Some("CreateTime") {
             findings.add(
                 Severity::Warning,
@@ -96,11 +106,11 @@ fn ours(
 ) {
     for wanted in topics::wanted(config, input_bytes) {
         let name = &wanted.name;
-        match offsets.partitions(name) {
+        match offsets.partitions_for(name, BOTH.ours(&wanted)) {
             Ok(None) => findings.add(Severity::Fine, format!("{name}: missing, will be created")),
             Err(e) => findings.add(Severity::Error, format!("{name}: {e}")),
             Ok(Some(n)) => {
-                let found = admin.settings(&[name]).into_iter().next().flatten();
+                let found = settings(admin, name, findings);
                 let wrong = topics::unfit(&wanted, found.as_ref());
                 if wrong.is_empty() {
                     findings.add(Severity::Fine, format!("{name}: {n} partitions"));
@@ -109,6 +119,17 @@ fn ours(
                     findings.add(Severity::Error, format!("{name}: {problem}"));
                 }
             }
+        }
+    }
+}
+
+/// A topic's settings; without the right to see them the service works, but cannot warn.
+fn settings(admin: &Admin, topic: &str, findings: &mut Findings) -> Option<ConfigResource> {
+    match admin.settings(&[topic]).pop()? {
+        Ok(found) => Some(found),
+        Err(why) => {
+            findings.add(Severity::Warning, why);
+            None
         }
     }
 }

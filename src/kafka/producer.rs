@@ -15,11 +15,13 @@ use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::producer::{Producer, ThreadedProducer};
 
-use super::errors::{ClientLog, Fatal, RequestError};
+use super::errors::{ClientLog, Fatal, RequestError, Right};
 use super::fence::{AssignmentNumber, TransactionPass};
 use super::group::Group;
+use super::queue::authorise;
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
 use super::transaction::{DeliveryContext, Live, Trouble, Undelivered};
+use super::unwritable::Unwritable;
 use crate::partial::SourceId;
 
 /// Fenced this often within [`FENCED_PERIOD`] as a live member: somebody else has our name.
@@ -87,6 +89,7 @@ impl fmt::Display for TransactionError {
 
 /// A transactional producer that survives its own death.
 pub(crate) struct TransactionalProducer {
+    settings: ClientSettings,
     config: ClientConfig,
     transactional_id: String,
     instance: String,
@@ -108,6 +111,7 @@ impl TransactionalProducer {
     ) -> Self {
         let transactional_id = format!("{}-{stage}-{instance}", settings.application_id());
         Self {
+            settings: settings.clone(),
             config: settings.producer(&transactional_id, max_message_bytes),
             transactional_id,
             instance: instance.to_owned(),
@@ -130,13 +134,20 @@ impl TransactionalProducer {
         let context = DeliveryContext {
             name: Arc::clone(&self.name),
             clients: Arc::clone(&self.clients),
+            access: self.settings.access(),
+            unwritable: Unwritable::default(),
             undelivered: Arc::clone(&undelivered),
         };
         let producer = ThreadedProducer::from_config_and_context(&self.config, context)
             .map_err(|e| RequestError::from_kafka(&what, &e))?;
+        let access = &producer.context().access;
+        authorise(producer.client(), access).map_err(RequestError::Retry)?;
         producer
             .init_transactions(REQUEST_TIMEOUT * 2)
-            .map_err(|e| RequestError::from_kafka(&format!("{what}: init_transactions"), &e))?;
+            .map_err(|e| {
+                let right = Right::transactional_id(&self.transactional_id);
+                RequestError::needing(&format!("{what}: init_transactions"), &e, &[right])
+            })?;
         self.live = Some(Live {
             producer,
             undelivered,

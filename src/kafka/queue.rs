@@ -4,6 +4,7 @@
 //!   to four times as fast as `poll`), taken inside the rebalance callback.
 //! - [`Membership`]: the generation and member behind a group's metadata, and
 //!   [`Membership::send_offsets`], which sends exactly the metadata that was looked at.
+//! - [`authorise`]: a token for a client that nobody polls.
 //!
 //! Why it is sound:
 //!
@@ -24,13 +25,16 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::TopicPartitionList;
 use rdkafka::bindings as sys;
+use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientContext, TopicPartitionList};
 
-use super::errors::is_permanent;
+use super::access::Access;
+use super::errors::{Fatal, Right, is_permanent};
+use crate::partial::SourceId;
 
 /// Keeps a client alive without saying what its context is.
 type KeepAlive = Arc<dyn Send + Sync>;
@@ -204,6 +208,12 @@ impl From<RDKafkaErrorCode> for Event {
     }
 }
 
+/// What an operator must end before `partition` can be read: [`Event::Permanent`].
+pub(crate) fn unreadable(partition: &SourceId, code: RDKafkaErrorCode) -> Fatal {
+    let missing = Right::topic("READ", &partition.topic).missing(Some(code));
+    Fatal(format!("reading {partition}: {code}{missing}"))
+}
+
 impl<'a> Message<'a> {
     /// The value of the last header of that name.
     pub(crate) fn header(&self, name: &CStr) -> Option<&'a [u8]> {
@@ -269,6 +279,41 @@ impl<'a> Message<'a> {
 unsafe fn bytes<'a>(data: *const std::ffi::c_void, len: usize) -> Option<&'a [u8]> {
     // SAFETY: the caller's promise.
     (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) })
+}
+
+/// Hands `client` the token with which it is to authenticate, if tokens are ours to fetch, before it does anything else.
+///
+/// librdkafka asks for one by an event, but a client is not always polled while somebody waits for its answer, and an
+/// `AdminClient` never. Later ones are asked for by that event.
+pub(crate) fn authorise<C: ClientContext>(
+    client: &Client<C>,
+    access: &Access,
+) -> Result<(), String> {
+    let Some(tokens) = access.tokens() else {
+        return Ok(());
+    };
+    let token = tokens.token()?;
+    let no_zero = |text: String| CString::new(text).map_err(|_| "the token has a zero byte");
+    let (text, principal) = (no_zero(token.text)?, no_zero(token.principal)?);
+    let mut why = [0; 512];
+    // SAFETY: the client is alive; the strings are C strings that librdkafka copies; there are no extensions; `why`
+    // has room for as many bytes as said, and ends with a zero.
+    unsafe {
+        let code = sys::rd_kafka_oauthbearer_set_token(
+            client.native_ptr(),
+            text.as_ptr(),
+            token.expires,
+            principal.as_ptr(),
+            ptr::null_mut(),
+            0,
+            why.as_mut_ptr(),
+            why.len(),
+        );
+        if code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Ok(());
+        }
+        Err(CStr::from_ptr(why.as_ptr()).to_string_lossy().into_owned())
+    }
 }
 
 /// A group's metadata as it was at one moment.

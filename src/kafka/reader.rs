@@ -7,7 +7,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 
-use super::errors::{Fatal, PlainContext, RequestError, is_permanent};
+use super::access::PlainContext;
+use super::errors::{Fatal, RequestError, Right, is_permanent};
 use super::offsets::Offsets;
 use super::settings::ClientSettings;
 
@@ -48,6 +49,7 @@ pub enum ReadEvent {
 
 /// Reads all partitions of one topic.
 pub struct TopicReader {
+    topic: String,
     consumer: BaseConsumer<PlainContext>,
     ended: Vec<bool>,
 }
@@ -57,14 +59,14 @@ impl TopicReader {
     pub fn open(settings: &ClientSettings, topic: &str, from: ReadFrom) -> Result<Self, Fatal> {
         let fatal = |e| RequestError::from_kafka(&format!("reading {topic}"), &e).into_fatal();
         let partitions = Offsets::new(settings)?
-            .partitions(topic)
+            .partitions_for(topic, "READ")
             .map_err(RequestError::into_fatal)?
             .ok_or_else(|| Fatal(format!("no such topic: {topic}")))?;
         let mut client = settings.reader(&settings.group("tail"));
         // A public topic may lose old records while it is read: then go on with the oldest.
         client.set("auto.offset.reset", "earliest");
         let consumer =
-            BaseConsumer::from_config_and_context(&client, PlainContext).map_err(fatal)?;
+            BaseConsumer::from_config_and_context(&client, settings.plain()).map_err(fatal)?;
         let mut list = TopicPartitionList::with_capacity(partitions as usize);
         for p in 0..partitions {
             list.add_partition(topic, i32::try_from(p).unwrap_or(i32::MAX));
@@ -76,6 +78,7 @@ impl TopicReader {
         .map_err(fatal)?;
         consumer.assign(&list).map_err(fatal)?;
         Ok(Self {
+            topic: topic.to_owned(),
             consumer,
             ended: vec![false; partitions as usize],
         })
@@ -114,10 +117,15 @@ impl TopicReader {
                     ReadEvent::Quiet
                 })
             }
+            // librdkafka looks for the coordinator of a group that is never joined: no right on it is needed.
+            Some(Err(KafkaError::MessageConsumption(Code::GroupAuthorizationFailed))) => {
+                Ok(ReadEvent::Quiet)
+            }
             Some(Err(error)) => {
                 let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
                 if is_permanent(code) || matches!(error, KafkaError::MessageConsumptionFatal(_)) {
-                    return Err(Fatal(error.to_string()));
+                    let missing = Right::topic("READ", &self.topic).missing(Some(code));
+                    return Err(Fatal(format!("reading {}: {error}{missing}", self.topic)));
                 }
                 tracing::debug!(%error, "reading");
                 Ok(ReadEvent::Quiet)

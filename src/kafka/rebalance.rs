@@ -5,16 +5,19 @@
 //! lets go, partitions are unassigned.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::access::Access;
 use super::errors::{self, ClientLog, Fatal};
 use super::fence::{AssignmentNumber, Fence};
 use super::group::{Assigned, GroupEvent};
@@ -31,19 +34,28 @@ pub(super) struct GroupContext {
     pub(super) fence: Arc<Fence>,
     pub(super) events: Sender<GroupEvent>,
     pub(super) clients: Arc<ClientLog>,
+    pub(super) access: Access,
     /// The consumer itself: queues hold it.
     pub(super) consumer: OnceLock<Weak<BaseConsumer<GroupContext>>>,
     pub(super) numbers: Mutex<HashMap<(String, i32), AssignmentNumber>>,
 }
 
 impl ClientContext for GroupContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.access.generate_oauth_token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         errors::log(level, facility, line);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", stage = self.stage, %error, reason, "client error");
-        self.clients.errors.record(format!("{error}: {reason}"));
+        self.clients
+            .errors
+            .record(self.access.heard(&error, reason));
     }
 
     fn stats_raw(&self, json: &[u8]) {

@@ -3,7 +3,7 @@
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::admin::Admin;
-use super::errors::{Fatal, RequestError};
+use super::errors::{Fatal, RequestError, Right};
 use super::settings::ClientSettings;
 use super::topics::TopicNames;
 use crate::config::Config;
@@ -21,13 +21,13 @@ pub struct Removed {
 pub fn reset(config: &Config) -> Result<Removed, Fatal> {
     let settings = ClientSettings::new(config);
     let admin = Admin::new(&settings)?;
-    let fatal = |what: String| move |e| RequestError::from_kafka(&what, &e).into_fatal();
     let groups = [settings.group("detect"), settings.group("count")];
     for group in &groups {
         // Sees classic members only; a group of the newer protocol is refused by the broker below.
-        let members = admin
-            .members(group)
-            .map_err(fatal(format!("group {group}")))?;
+        let members = admin.members(group).map_err(|e| {
+            let right = Right::group("DELETE", group);
+            RequestError::needing(&format!("group {group}"), &e, &[right]).into_fatal()
+        })?;
         if members > 0 {
             return Err(running(group));
         }
@@ -38,13 +38,14 @@ pub fn reset(config: &Config) -> Result<Removed, Fatal> {
             Ok(true) => removed.groups.push(group),
             Ok(false) => {}
             Err(Code::NonEmptyGroup) => return Err(running(&group)),
-            Err(code) => return Err(Fatal(format!("group {group}: {code}"))),
+            Err(code) => {
+                let missing = Right::group("DELETE", &group).missing(Some(code));
+                return Err(Fatal(format!("deleting group {group}: {code}{missing}")));
+            }
         }
     }
     let names = TopicNames::new(config);
-    removed.topics = admin
-        .delete_topics(&[&names.partials, &names.state])
-        .map_err(fatal("deleting topics".to_owned()))?;
+    removed.topics = admin.delete_topics(&[&names.partials, &names.state])?;
     Ok(removed)
 }
 

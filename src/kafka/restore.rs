@@ -13,8 +13,8 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::errors::{Fatal, PlainContext, RequestError};
-use super::queue::{Buffer, Event, Message, PartitionQueue};
+use super::errors::RequestError;
+use super::queue::{Buffer, Event, Message, PartitionQueue, authorise, unreadable};
 use super::settings::ClientSettings;
 use crate::partial::SourceId;
 
@@ -37,13 +37,11 @@ pub(crate) fn read_table(
     stopped: impl Fn() -> bool,
 ) -> Result<Option<Table>, RequestError> {
     let mut table = Table::new();
-    if end == 0 {
-        return Ok(Some(table));
-    }
     let what = format!("reading {partition}");
     let retry = |e| RequestError::from_kafka(&what, &e);
-    let consumer = BaseConsumer::from_config_and_context(&settings.reader(group), PlainContext)
+    let consumer = BaseConsumer::from_config_and_context(&settings.reader(group), settings.plain())
         .map_err(retry)?;
+    authorise(consumer.client(), &consumer.context().access).map_err(RequestError::Retry)?;
     let consumer = Arc::new(consumer);
     let queue = PartitionQueue::take(&consumer, &partition.topic, partition.partition)
         .ok_or_else(|| RequestError::Retry(format!("{what}: no queue")))?;
@@ -65,7 +63,7 @@ pub(crate) fn read_table(
                 Some(Event::End) if message.offset >= end => return Ok(Some(table)),
                 Some(Event::End) => {}
                 Some(Event::Permanent(code)) => {
-                    return Err(Fatal(format!("{what}: {code}")).into());
+                    return Err(unreadable(partition, code).into());
                 }
                 // The next try begins anew.
                 Some(Event::OutOfRange) => {

@@ -1,12 +1,16 @@
 //! What each client is configured with: the operator's `kafka:` map below, what the design owns on top.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
+use super::access::{Access, PlainContext};
 use super::statistics::INTERVAL_MS;
-use crate::config::{AppliesTo, Config, applies_to};
+use super::token::Tokens;
+use crate::config::{AppliesTo, Config, KafkaProperties, applies_to};
 
 /// A transaction that is not over by then is aborted by the broker.
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,7 +46,8 @@ pub enum GroupProtocol {
 /// Makes the configuration of every client.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    kafka: BTreeMap<String, String>,
+    kafka: KafkaProperties,
+    tokens: Option<Arc<Tokens>>,
     application_id: String,
     /// The name of a static member of the groups; `None` is a dynamic one.
     static_member: Option<String>,
@@ -51,12 +56,11 @@ pub struct ClientSettings {
 impl ClientSettings {
     /// From the operator's configuration.
     pub fn new(config: &Config) -> Self {
+        let mut kafka = BTreeMap::clone(&config.kafka);
+        let tokens = Tokens::take(&mut kafka);
         Self {
-            kafka: config
-                .kafka
-                .iter()
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect(),
+            kafka: kafka.into(),
+            tokens,
             application_id: config.application_id.clone(),
             static_member: None,
         }
@@ -67,6 +71,18 @@ impl ClientSettings {
         Self {
             static_member: config.static_membership.then(|| name.to_owned()),
             ..Self::new(config)
+        }
+    }
+
+    /// What a client needs to be let in.
+    pub(crate) fn access(&self) -> Access {
+        Access::new(&self.kafka, self.tokens.clone())
+    }
+
+    /// The context of a client without callbacks of its own.
+    pub(crate) fn plain(&self) -> PlainContext {
+        PlainContext {
+            access: self.access(),
         }
     }
 
@@ -91,6 +107,10 @@ impl ClientSettings {
     /// What the operator wrote, without what is of the `other` kind of client only.
     fn operator(&self, other: AppliesTo) -> ClientConfig {
         let mut client = ClientConfig::new();
+        // Follows the filter of our log otherwise, and a command without a log would not hear why connections end.
+        if (client.log_level as i32) < RDKafkaLogLevel::Info as i32 {
+            client.set_log_level(RDKafkaLogLevel::Info);
+        }
         for (key, value) in &self.kafka {
             if applies_to(key) != Some(other) {
                 client.set(key, value);
@@ -220,7 +240,12 @@ mod tests {
     fn settings(kafka: &[(&str, &str)]) -> ClientSettings {
         let text = |s: &str| s.to_owned();
         ClientSettings {
-            kafka: kafka.iter().map(|(k, v)| (text(k), text(v))).collect(),
+            kafka: kafka
+                .iter()
+                .map(|(k, v)| (text(k), text(v)))
+                .collect::<BTreeMap<_, _>>()
+                .into(),
+            tokens: None,
             application_id: text("app"),
             static_member: None,
         }
@@ -280,6 +305,18 @@ mod tests {
         );
         assert!(!interval(&often.admin()));
         assert!(!interval(&often.reader("any")));
+    }
+
+    #[test]
+    fn debug_form_hides_secrets() {
+        let shown = format!(
+            "{:?}",
+            settings(&[("sasl.password", "hunter2"), ("a", "b")])
+        );
+        assert!(
+            !shown.contains("hunter2") && shown.contains("\"a\": \"b\""),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl TopicNames {
 /// What the stages need to know about the topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicFacts {
-    /// Partitions of all input topics that exist.
+    /// Partitions of all input topics that exist and may be seen.
     pub input_partitions: u32,
     /// Partitions of partials and of state, which are as many.
     pub partials_partitions: u32,
@@ -68,10 +68,37 @@ pub struct TopicFacts {
     pub dead_letter_bytes: usize,
 }
 
+/// Which stages will use the topics.
+#[derive(Clone, Copy, Debug)]
+pub struct Users {
+    /// Count.
+    pub count: bool,
+    /// Detect.
+    pub detect: bool,
+}
+
+impl Users {
+    /// What they do with the input, in an ACL's words.
+    pub(crate) const fn input(self) -> &'static str {
+        if self.count { "READ" } else { "DESCRIBE" }
+    }
+
+    /// What they do with a topic of ours.
+    pub(crate) const fn ours(self, wanted: &Wanted) -> &'static str {
+        match wanted.operations {
+            [Some(by_count), _] if self.count => by_count,
+            [_, Some(by_detect)] if self.detect => by_detect,
+            _ => "DESCRIBE",
+        }
+    }
+}
+
 /// A topic of ours as it should be.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) name: Arc<str>,
+    /// What count and detect do with it.
+    pub(crate) operations: [Option<&'static str>; 2],
     pub(crate) settings: Vec<(&'static str, String)>,
 }
 
@@ -85,8 +112,10 @@ pub(crate) fn wanted(config: &Config, input_bytes: usize) -> Vec<Wanted> {
         .max()
         .unwrap_or_default();
     let retention = longest * 2 + Duration::from_hours(24);
-    let topic = |name: Arc<str>, settings: &[(&'static str, String)]| Wanted {
+    let (none, read, write) = (None, Some("READ"), Some("WRITE"));
+    let topic = |name: Arc<str>, operations, settings: &[(&'static str, String)]| Wanted {
         name,
+        operations,
         settings: settings.to_vec(),
     };
     let bytes = |n: usize| ("max.message.bytes", n.to_string());
@@ -96,6 +125,7 @@ pub(crate) fn wanted(config: &Config, input_bytes: usize) -> Vec<Wanted> {
     vec![
         topic(
             names.partials,
+            [write, read],
             &[
                 policy("delete"),
                 time(log),
@@ -105,13 +135,23 @@ pub(crate) fn wanted(config: &Config, input_bytes: usize) -> Vec<Wanted> {
         ),
         topic(
             names.state,
+            [none, write],
             &[policy("compact"), time(log), bytes(STATE_MESSAGE_BYTES)],
         ),
         // Their records are stamped with the window's end, so that retention goes by what they tell.
-        topic(names.alerts, &[policy("delete"), time(create)]),
-        topic(names.windows, &[policy("delete"), time(create)]),
+        topic(
+            names.alerts,
+            [none, write],
+            &[policy("delete"), time(create)],
+        ),
+        topic(
+            names.windows,
+            [none, write],
+            &[policy("delete"), time(create)],
+        ),
         topic(
             names.dead_letters,
+            [write, none],
             &[
                 policy("delete"),
                 time(log),
@@ -133,7 +173,7 @@ pub(crate) fn text<'r>(resource: Option<&'r ConfigResource>, key: &str) -> Optio
 fn input_bytes(admin: &Admin, config: &Config) -> usize {
     let topics: Vec<_> = config.input.topics.iter().map(String::as_str).collect();
     admin
-        .settings(&topics)
+        .settings_if_told(&topics)
         .iter()
         .filter_map(|t| number(t.as_ref(), "max.message.bytes"))
         .filter_map(|n| usize::try_from(n).ok())
@@ -172,19 +212,22 @@ fn is_internal(wanted: &Wanted) -> bool {
 }
 
 /// Sees to it that all topics exist and serve: makes what is missing, verifies the rest.
-pub fn ensure(config: &Config, settings: &ClientSettings) -> Result<TopicFacts, Fatal> {
+pub fn ensure(
+    config: &Config,
+    settings: &ClientSettings,
+    users: Users,
+) -> Result<TopicFacts, Fatal> {
     let offsets = Offsets::new(settings)?;
     let admin = Admin::new(settings)?;
-    let absent = |names: &mut dyn Iterator<Item = &str>| -> Result<Vec<String>, Fatal> {
-        let mut missing = Vec::new();
-        for name in names {
-            if partitions_patiently(&offsets, name)?.is_none() {
-                missing.push(name.to_owned());
-            }
-        }
-        Ok(missing)
+    let exists = |name: &str, operation| -> Result<bool, Fatal> {
+        Ok(partitions_patiently(&offsets, name, operation)?.is_some())
     };
-    let no_input = absent(&mut config.input.topics.iter().map(String::as_str))?;
+    let mut no_input = Vec::new();
+    for name in &config.input.topics {
+        if !exists(name, users.input())? {
+            no_input.push(name.as_str());
+        }
+    }
     if !no_input.is_empty() {
         return Err(Fatal(format!(
             "input.topics: no such topic: {}",
@@ -193,10 +236,15 @@ pub fn ensure(config: &Config, settings: &ClientSettings) -> Result<TopicFacts, 
     }
     let input_message_bytes = input_bytes(&admin, config);
     let wanted = wanted(config, input_message_bytes);
-    let missing = absent(&mut wanted.iter().map(|w| &*w.name))?;
-    let (missing, existing): (Vec<_>, Vec<_>) = wanted
-        .iter()
-        .partition(|w| missing.contains(&(*w.name).to_owned()));
+    let (mut missing, mut existing) = (Vec::new(), Vec::new());
+    for w in &wanted {
+        let list = if exists(&w.name, users.ours(w))? {
+            &mut existing
+        } else {
+            &mut missing
+        };
+        list.push(w);
+    }
     if !missing.is_empty() {
         admin
             .create(config, &missing)
@@ -235,7 +283,7 @@ fn verify(admin: &Admin, existing: &[&Wanted]) -> Result<(), Fatal> {
     }
     let names: Vec<_> = existing.iter().map(|w| &*w.name).collect();
     let mut wrong = Vec::new();
-    for (w, found) in existing.iter().zip(admin.settings(&names)) {
+    for (w, found) in existing.iter().zip(admin.settings_if_told(&names)) {
         for problem in unfit(w, found.as_ref()) {
             wrong.push(format!("\n  {}: {problem}", w.name));
         }
@@ -267,12 +315,11 @@ fn facts(
             names.partials, names.state
         )));
     }
-    let mut input_partitions = 0;
-    for topic in &config.input.topics {
-        input_partitions += partitions_patiently(offsets, topic)?.unwrap_or(0);
-    }
+    // Detect alone may have no right to see the input, and has no use for the number.
+    let input = config.input.topics.iter();
+    let input_partitions = input.filter_map(|t| offsets.partitions(t).ok().flatten());
     Ok(TopicFacts {
-        input_partitions,
+        input_partitions: input_partitions.sum(),
         partials_partitions: partials,
         input_message_bytes,
         dead_letter_bytes: input_message_bytes + DEAD_LETTER_ROOM,
@@ -280,12 +327,21 @@ fn facts(
 }
 
 /// Asks again while the cluster cannot be reached, for a while.
-fn partitions_patiently(offsets: &Offsets, topic: &str) -> Result<Option<u32>, Fatal> {
+fn partitions_patiently(
+    offsets: &Offsets,
+    topic: &str,
+    operation: &'static str,
+) -> Result<Option<u32>, Fatal> {
     let deadline = Instant::now() + APPEARS;
     loop {
-        match offsets.partitions(topic) {
+        match offsets.partitions_for(topic, operation) {
             Ok(found) => return Ok(found),
-            Err(RequestError::Retry(_)) if Instant::now() < deadline => offsets.wait(PAUSE),
+            // A password does not become right by waiting; whoever restarts us may wait for certificates.
+            Err(RequestError::Retry(_))
+                if offsets.refusal().is_none() && Instant::now() < deadline =>
+            {
+                offsets.wait(PAUSE);
+            }
             Err(e) => return Err(e.into_fatal()),
         }
     }
@@ -295,7 +351,7 @@ fn partitions_patiently(offsets: &Offsets, topic: &str) -> Result<Option<u32>, F
 fn appeared(offsets: &Offsets, topic: &str) -> Result<u32, Fatal> {
     let deadline = Instant::now() + APPEARS;
     loop {
-        if let Some(n) = partitions_patiently(offsets, topic)? {
+        if let Some(n) = partitions_patiently(offsets, topic, "DESCRIBE")? {
             return Ok(n);
         }
         if Instant::now() >= deadline {
@@ -330,6 +386,7 @@ mod tests {
     fn partials() -> Wanted {
         Wanted {
             name: "app-partials".into(),
+            operations: [Some("WRITE"), Some("READ")],
             settings: vec![
                 ("cleanup.policy", "delete".to_owned()),
                 ("retention.ms", "1000".to_owned()),
@@ -359,6 +416,7 @@ mod tests {
         );
         let public = Wanted {
             name: "app-alerts".into(),
+            operations: [None, Some("WRITE")],
             settings: vec![("cleanup.policy", "delete".to_owned())],
         };
         assert_eq!(unfit(&public, Some(&compacted)), [""; 0]);

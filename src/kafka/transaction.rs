@@ -5,24 +5,34 @@
 //! each attempt to send offsets; the cause of an abort that cannot mend itself, such as a record that is
 //! too large, is told as that.
 
+use std::collections::BTreeSet;
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::topic_partition_list::TopicPartitionListElem as Elem;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
-use super::errors::{self, ClientLog};
+use super::access::Access;
+use super::errors::{self, ClientLog, Right};
 use super::group::Group;
 use super::producer::{OutOffset, OutRecord};
+use super::queue::SendOffsetsError;
 use super::settings::REQUEST_TIMEOUT;
+use super::unwritable::Unwritable;
 use crate::telemetry::Span;
 
 /// When a commit has not ended by then its outcome counts as unknown. The broker's own transaction
 /// timeout is shorter, so that by then it has decided.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Part of librdkafka's text when a record's partition was refused.
+const ADDING: &str = "add partition";
 
 /// A producer that may begin a transaction.
 pub(super) struct Live {
@@ -176,11 +186,30 @@ impl Live {
                 Ok(()) => return Ok(()),
                 Err(e) if e.retriable && Instant::now() < deadline => {}
                 Err(e) => {
-                    let text = format!("send_offsets_to_transaction: {}", e.text);
+                    let missing = self.missing(group, list, &e);
+                    let text = format!("send_offsets_to_transaction: {}{missing}", e.text);
                     return Err(Trouble::classed(text, e.code, e.fatal, true));
                 }
             }
         }
+    }
+
+    /// Which rights the offsets' transaction lacks; records that were sent before may be what is refused.
+    fn missing(&self, group: &Group, list: &TopicPartitionList, e: &SendOffsetsError) -> String {
+        if e.code == Code::TopicAuthorizationFailed && e.text.contains(ADDING) {
+            return self.unwritable();
+        }
+        let mut missing = Right::group("READ", group.name()).missing(Some(e.code));
+        let partitions = list.elements();
+        let topics: BTreeSet<_> = partitions.iter().map(Elem::topic).collect();
+        for topic in topics {
+            missing += &Right::topic("READ", topic).missing(Some(e.code));
+        }
+        missing
+    }
+
+    fn unwritable(&self) -> String {
+        self.producer.context().unwritable.missing()
     }
 
     fn commit(&self) -> Result<(), Trouble> {
@@ -206,7 +235,13 @@ impl Live {
                     COMMIT_DEADLINE.as_secs()
                 )));
             }
-            return Err(Trouble::of("commit_transaction", &error));
+            return Err(match &error {
+                KafkaError::Transaction(e) if e.code() == Code::TopicAuthorizationFailed => {
+                    let missing = self.unwritable();
+                    Trouble::Fatal(format!("commit_transaction: {error}{missing}"))
+                }
+                _ => Trouble::of("commit_transaction", &error),
+            });
         }
     }
 
@@ -226,7 +261,8 @@ impl Live {
         };
         match refused {
             Some((topic, code)) if errors::is_permanent(code) => {
-                Trouble::Fatal(format!("record to {topic} refused: {code}"))
+                let missing = Right::topic("WRITE", &topic).missing(Some(code));
+                Trouble::Fatal(format!("record to {topic} refused: {code}{missing}"))
             }
             _ => result,
         }
@@ -260,17 +296,28 @@ pub(super) struct DeliveryContext {
     /// What it is called in telemetry.
     pub(super) name: Arc<str>,
     pub(super) clients: Arc<ClientLog>,
+    pub(super) access: Access,
+    pub(super) unwritable: Unwritable,
     pub(super) undelivered: Undelivered,
 }
 
 impl ClientContext for DeliveryContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.access.generate_oauth_token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.unwritable.logged(facility, line);
         errors::log(level, facility, line);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, reason, "producer error");
-        self.clients.errors.record(format!("{error}: {reason}"));
+        self.clients
+            .errors
+            .record(self.access.heard(&error, reason));
     }
 
     fn stats_raw(&self, json: &[u8]) {

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use crate::config::Config;
-use crate::kafka::{self, ClientSettings, Fatal, Identity, TopicFacts, TopicNames};
+use crate::kafka::{self, ClientSettings, Fatal, Identity, TopicFacts, TopicNames, Users};
 use crate::telemetry::Tracing;
 
 pub use status::Status;
@@ -95,7 +95,11 @@ struct Shell {
 /// Runs stages until `stop` is requested, then commits what was counted and leaves the groups, unless its
 /// membership is static.
 pub fn run(config: Config, stages: Stages, around: Surroundings) -> Result<(), Fatal> {
-    let facts = kafka::ensure(&config, &ClientSettings::new(&config))?;
+    let users = Users {
+        count: stages.count(),
+        detect: stages.detect(),
+    };
+    let facts = kafka::ensure(&config, &ClientSettings::new(&config), users)?;
     run_on(facts, config, stages, around)
 }
 

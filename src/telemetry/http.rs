@@ -1,20 +1,44 @@
 //! `/metrics`, `/livez` and `/readyz`.
+//!
+//! In: connections from whoever can reach the address. Out: answers to GET and HEAD; nothing here changes anything.
+//! Guarantees against a peer that means harm: a connection carries one request and lives for at most
+//! [`LIFE`]; a head that is slow or too large is refused; there are at most [`CONNECTIONS`] connections, and one more
+//! ends the oldest, so that a probe, which is answered as soon as it has come, is never kept out by idle ones. On
+//! failure to listen nothing is served; a connection that fails costs a connection.
+//!
+//! The loop is our own since `axum::serve` has no timer, and therefore neither a timeout nor a limit; hyper, on which
+//! it stands, has both.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::{Metrics, Readiness, Watch, readiness};
 
 /// What Prometheus 3 accepts without a hint in its configuration.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Connections at a time: probes, a few scrapers, and a person.
+const CONNECTIONS: usize = 64;
+/// For a request's line and headers to arrive.
+const HEAD: Duration = Duration::from_secs(5);
+/// For all of a connection, so that a reader who takes nothing does not stay either. Prometheus gives up after 10 s.
+const LIFE: Duration = Duration::from_secs(15);
+/// Largest request line with headers, in bytes; ours are below 1 KiB. hyper takes no less than 8 KiB.
+const HEAD_BYTES: usize = 16 * 1024;
+/// After an accept that failed: no file descriptor is free, and one may be soon.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +87,66 @@ pub async fn serve(
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .with_state(Shared { watch, metrics });
-    let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%address, %error, "the http server ended");
-        }
-    });
+    let task = tokio::spawn(accept(listener, router));
     Ok(Server { address, task })
+}
+
+/// Takes connections until it is aborted, and the connections with it.
+async fn accept(listener: TcpListener, router: Router) {
+    let mut open = Open::default();
+    let mut told = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                told = false;
+                open.begin(stream, router.clone());
+            }
+            Err(error) => {
+                if !told {
+                    tracing::warn!(%error, "http takes no connections");
+                }
+                told = true;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The connections that may still be open, the oldest first. Dropped: ended.
+#[derive(Default)]
+struct Open(VecDeque<AbortHandle>);
+
+impl Open {
+    fn begin(&mut self, stream: TcpStream, router: Router) {
+        self.0.retain(|connection| !connection.is_finished());
+        if self.0.len() >= CONNECTIONS
+            && let Some(oldest) = self.0.pop_front()
+        {
+            oldest.abort();
+        }
+        let connection = tokio::spawn(async move {
+            // What goes wrong on a connection is its peer's business.
+            let _ = tokio::time::timeout(LIFE, answer(stream, router)).await;
+        });
+        self.0.push_back(connection.abort_handle());
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// One request.
+async fn answer(stream: TcpStream, router: Router) -> Result<(), hyper::Error> {
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(HEAD_BYTES)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await
 }
 
 async fn scrape(State(shared): State<Shared>) -> Response {

@@ -91,15 +91,18 @@ impl<'c> App<'c> {
 
     /// Starts instance `number`; a second start of a number is the same instance again.
     pub(crate) fn start(&self, number: usize) -> Instance {
-        let name = format!("{}-{number}", self.id);
+        self.start_as(number, &["run"])
+    }
+
+    /// The same of one stage.
+    pub(crate) fn start_stage(&self, number: usize, stage: &str) -> Instance {
+        self.start_as(number, &["run", "--stage", stage])
+    }
+
+    /// Starts a command in the place of instance `number`, with its configuration.
+    pub(crate) fn start_as(&self, number: usize, command: &[&str]) -> Instance {
         let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let mut config = self.config.clone();
-        config["instance_id"] = name.clone().into();
-        config["http"] = json!({"listen": listen.to_string()});
-        // JSON is YAML.
-        let file = self.dir.join(format!("{number}.yaml"));
-        let text = serde_json::to_vec_pretty(&config).expect("a JSON value can be written");
-        fs::write(&file, text).expect("a configuration can be written to the scratch folder");
+        let file = self.configure(number, listen);
         let mut attempt = 0;
         let log = loop {
             let log = self.dir.join(format!("{number}.{attempt}.log"));
@@ -109,10 +112,30 @@ impl<'c> App<'c> {
             attempt += 1;
         };
         let file = file.to_str().expect("the target folder's path is UTF-8");
+        let args = command.iter().copied().chain(["--config", file]);
         Instance {
-            process: Process::start_with(BINARY, ["run", "--config", file], &self.env, &log),
+            process: Process::start_with(BINARY, args, &self.env, &log),
             listen,
         }
+    }
+
+    /// Writes the configuration of instance `number`.
+    fn configure(&self, number: usize, listen: SocketAddr) -> PathBuf {
+        let mut config = self.config.clone();
+        config["instance_id"] = format!("{}-{number}", self.id).into();
+        config["http"] = json!({"listen": listen.to_string()});
+        // JSON is YAML.
+        let file = self.dir.join(format!("{number}.yaml"));
+        let text = serde_json::to_vec_pretty(&config).expect("a JSON value can be written");
+        fs::write(&file, text).expect("a configuration can be written to the scratch folder");
+        file
+    }
+
+    /// Runs a command with the configuration of instance 0 to its end: whether it succeeded, and what it wrote.
+    pub(crate) fn command(&self, command: &[&str], within: Duration) -> (Option<i32>, String) {
+        let mut instance = self.start_as(0, command);
+        let status = instance.process.wait(within);
+        (status.code(), instance.process.output())
     }
 
     /// Starts instances `0..count` and waits until each is ready.

@@ -33,36 +33,37 @@ struct Node {
     id: u32,
     port: u16,
     dir: PathBuf,
+    more: More,
     process: Mutex<Option<Process>>,
+}
+
+/// What node 1 has besides.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct More {
+    /// Name, port and security protocol of further listeners.
+    pub(crate) listeners: Vec<(&'static str, u16, &'static str)>,
+    /// Lines of `server.properties`.
+    pub(crate) settings: String,
+    /// Options of the virtual machine.
+    pub(crate) java: Vec<String>,
+    /// Arguments of `format`.
+    pub(crate) format: Vec<String>,
 }
 
 impl Cluster {
     /// The one-node cluster that all tests of this process share. Topic names must be the test's own.
-    ///
-    /// It belongs to a thread that never ends, because the kernel kills a child when the thread
-    /// that started it ends.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
-        SHARED.get_or_init(|| {
-            let (sender, started) = mpsc::channel();
-            thread::Builder::new()
-                .name("kafka-keeper".to_owned())
-                .spawn(move || {
-                    // When the start panics the sender is dropped, and the tests see that.
-                    let _ = sender.send(Cluster::start());
-                    loop {
-                        thread::park();
-                    }
-                })
-                .expect("a thread can be started");
-            started
-                .recv()
-                .expect("the shared Kafka starts; the panic above says why it did not")
-        })
+        SHARED.get_or_init(|| kept(Cluster::start))
     }
 
     /// A new cluster of one node.
     pub(crate) fn start() -> Self {
+        Self::start_with(More::default)
+    }
+
+    /// The same with what `more` gives for each attempt.
+    pub(crate) fn start_with(more: impl Fn() -> More) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let class_path = tools::kafka_class_path();
         let mut failures = String::new();
@@ -70,7 +71,10 @@ impl Cluster {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let dir = tools::scratch(&format!("kafka-{number}"));
             let cluster = Self {
-                nodes: vec![Node::new(1, &dir)],
+                nodes: vec![Node {
+                    more: more(),
+                    ..Node::new(1, &dir)
+                }],
                 controller_port: free_port(),
                 dir,
             };
@@ -110,6 +114,12 @@ impl Cluster {
     /// For `bootstrap.servers`: node 1, which tests never stop.
     pub(crate) fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.nodes[0].port)
+    }
+
+    /// Where node 1's further listeners are.
+    pub(crate) fn further_ports(&self) -> Vec<(&'static str, u16)> {
+        let listeners = self.nodes[0].more.listeners.iter();
+        listeners.map(|(name, port, _)| (*name, *port)).collect()
     }
 
     /// A client configuration that points here.
@@ -154,6 +164,7 @@ impl Node {
             id,
             port: free_port(),
             dir,
+            more: More::default(),
             process: Mutex::new(None),
         }
     }
@@ -176,6 +187,7 @@ impl Node {
             .args(["-cp", class_path, "kafka.tools.StorageTool", "format"])
             .args(["-t", CLUSTER_ID, "-c"])
             .arg(&properties)
+            .args(&self.more.format)
             .output()
             .expect("java answered before");
         assert!(
@@ -192,7 +204,7 @@ impl Node {
         let properties = properties
             .to_str()
             .expect("the target folder's path is UTF-8");
-        let args = [
+        let fixed = [
             "-Xmx512m",
             "-XX:+UseSerialGC",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -202,6 +214,7 @@ impl Node {
             "kafka.Kafka",
             properties,
         ];
+        let args = self.more.java.iter().map(String::as_str).chain(fixed);
         let process = Process::start("java", args, &self.dir.join("server.log"));
         *self.process() = Some(process);
     }
@@ -218,13 +231,25 @@ impl Node {
         } else {
             ("broker", format!("BROKER://127.0.0.1:{port}"))
         };
+        let More {
+            listeners: further,
+            settings: more,
+            ..
+        } = &self.more;
+        let each = |write: &dyn Fn(&(&str, u16, &str)) -> String| -> String {
+            further.iter().map(write).collect::<Vec<_>>().concat()
+        };
+        let listeners = listeners + &each(&|(name, port, _)| format!(",{name}://127.0.0.1:{port}"));
+        // A name and not an address, so that certificates can have the one and not the other.
+        let advertised = each(&|(name, port, _)| format!(",{name}://localhost:{port}"));
+        let protocols = each(&|(name, _, protocol)| format!(",{name}:{protocol}"));
         format!(
             "process.roles={roles}
 node.id={id}
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 listeners={listeners}
-advertised.listeners=BROKER://127.0.0.1:{port}
-listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+advertised.listeners=BROKER://127.0.0.1:{port}{advertised}
+listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
 log.dirs={data}
@@ -245,9 +270,27 @@ group.consumer.min.heartbeat.interval.ms=1000
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
-"
+{more}"
         )
     }
+}
+
+/// Makes what tests share on a thread that never ends, because the kernel kills a child when the thread that started
+/// it ends.
+pub(crate) fn kept<T: Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, made) = mpsc::channel();
+    thread::Builder::new()
+        .name("keeper".to_owned())
+        .spawn(move || {
+            // When it panics the sender is dropped, and the tests see that.
+            let _ = sender.send(make());
+            loop {
+                thread::park();
+            }
+        })
+        .expect("a thread can be started");
+    made.recv()
+        .expect("what tests share can be made; the panic above says why it was not")
 }
 
 /// A loopback port that nobody listens on, and that the system gives to no connection of its own: those begin at

@@ -8,10 +8,14 @@
 #![allow(dead_code)]
 
 pub(crate) mod app;
+pub(crate) mod authority;
 pub(crate) mod encode;
 pub(crate) mod flows;
+pub(crate) mod issuer;
+pub(crate) mod kafka_acls;
 pub(crate) mod kafka_client;
 pub(crate) mod kafka_node;
+pub(crate) mod kafka_secure;
 pub(crate) mod kafka_writer;
 pub(crate) mod model;
 pub(crate) mod outcome;

@@ -6,6 +6,11 @@ use super::kafka_node::Cluster;
 
 /// With the settings that hotprefix asks for.
 pub(crate) fn create_internal(cluster: &Cluster, application: &str) {
+    create_internal_of(cluster, application, 4);
+}
+
+/// The same of so many partitions.
+pub(crate) fn create_internal_of(cluster: &Cluster, application: &str, partitions: usize) {
     let topics: [(&str, &[(&str, &str)]); 5] = [
         // Also of windows of long ago.
         ("alerts", &[("retention.ms", "-1")]),
@@ -35,7 +40,7 @@ pub(crate) fn create_internal(cluster: &Cluster, application: &str) {
     ];
     for (which, settings) in topics {
         let name = format!("{application}-{which}");
-        let topic = Topic::new(&name, 4);
+        let topic = Topic::new(&name, partitions);
         let topic = settings
             .iter()
             .fold(topic, |topic, (name, value)| topic.setting(name, value));

@@ -77,7 +77,7 @@ pub fn is_secret(name: &str) -> bool {
 }
 
 /// The value as it may be printed: [`HIDDEN`] for a secret, and without the user in a URL.
-pub(super) fn shown(name: &str, value: &str) -> String {
+pub fn shown(name: &str, value: &str) -> String {
     if is_secret(name) {
         return HIDDEN.to_owned();
     }

@@ -36,6 +36,7 @@ pub(super) fn check(all: &BTreeMap<String, String>, tree: &Tree, issues: &mut Is
         }
     }
     check_group(all, issues, error);
+    check_tokens(all, issues, error);
     let in_flight = get("max.in.flight").and_then(|n| n.parse::<u32>().ok());
     if in_flight.is_some_and(|n| n > 5) {
         error(issues, "max.in.flight", "is above 5, the most that keeps a transactional producer's records in order; valid is 1 to 5".to_owned());
@@ -48,6 +49,65 @@ pub(super) fn check(all: &BTreeMap<String, String>, tree: &Tree, issues: &mut Is
         );
     }
     warn_security(all, issues);
+}
+
+/// Tokens are ours to fetch: by client credentials, and nothing else that librdkafka has for it.
+fn check_tokens(
+    all: &BTreeMap<String, String>,
+    issues: &mut Issues,
+    error: impl Fn(&mut Issues, &str, String),
+) {
+    let get = |name: &str| all.get(name).map(String::as_str);
+    if get("sasl.mechanism") != Some("OAUTHBEARER") {
+        return;
+    }
+    let method = "sasl.oauthbearer.method";
+    if !get(method).is_some_and(|m| m.eq_ignore_ascii_case("oidc")) {
+        if get("enable.sasl.oauthbearer.unsecure.jwt") != Some("true") {
+            let problem = "is not `oidc`, and OAUTHBEARER needs tokens; valid is `oidc`, or `enable.sasl.oauthbearer.unsecure.jwt: true` for a test";
+            error(issues, method, problem.to_owned());
+        }
+        return;
+    }
+    for name in ["token.endpoint.url", "client.id", "client.secret"] {
+        let name = format!("sasl.oauthbearer.{name}");
+        if get(&name).is_none() {
+            let problem = format!("is not set, but `{method}: oidc` asks there for tokens");
+            error(issues, &name, problem);
+        }
+    }
+    let endpoint = get("sasl.oauthbearer.token.endpoint.url").unwrap_or("https://");
+    if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") {
+        let problem = "is no URL; valid is one such as `https://issuer.example/token`";
+        error(
+            issues,
+            "sasl.oauthbearer.token.endpoint.url",
+            problem.to_owned(),
+        );
+    }
+    if endpoint.starts_with("http://") {
+        issues.warn(
+            "kafka.sasl.oauthbearer.token.endpoint.url",
+            "sends the client's secret in the clear; https does not",
+        );
+    }
+    let other_ways = |name: &&String| {
+        let name = name.strip_prefix("sasl.oauthbearer.").unwrap_or_default();
+        name.starts_with("assertion.") || matches!(name, "extensions" | "config")
+    };
+    for name in all.keys().filter(other_ways) {
+        let problem = "is not in this build; valid is to leave it out: tokens are fetched by client id and secret";
+        error(issues, name, problem.to_owned());
+    }
+    for (name, only) in [
+        ("sasl.oauthbearer.grant.type", "client_credentials"),
+        ("sasl.oauthbearer.metadata.authentication.type", "none"),
+    ] {
+        if let Some(value) = get(name).filter(|value| *value != only) {
+            let problem = format!("is `{value}`; valid in this build is `{only}`");
+            error(issues, name, problem);
+        }
+    }
 }
 
 /// The group protocol decides which timeouts are the client's.

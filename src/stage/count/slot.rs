@@ -9,8 +9,8 @@ use super::silence::Silence;
 use crate::count::{CountTask, Record};
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::{Assigned, Group};
-use crate::kafka::queue::Event;
 use crate::kafka::queue::{Buffer, PartitionQueue};
+use crate::kafka::queue::{Event, unreadable};
 use crate::kafka::{Fatal, RequestError};
 use crate::partial::SourceId;
 use crate::time::Timestamp;
@@ -239,7 +239,7 @@ impl Slot {
 fn event_of(source: &SourceId, event: Event) -> Result<Read, Fatal> {
     match event {
         Event::OutOfRange => Ok(Read::OutOfRange),
-        Event::Permanent(code) => Err(Fatal(format!("{source}: {code}"))),
+        Event::Permanent(code) => Err(unreadable(source, code)),
         // Members get no end-of-partition events.
         Event::End => Ok(Read::Trouble(format!(
             "{source}: unexpected end of partition"

@@ -168,7 +168,13 @@ impl Restorer {
         let group = self.shell.settings.group("detect");
         let stopped = || self.shell.stop.is_requested() || alive.strong_count() == 0;
         // It watches itself: reading a long state may take longer than a pulse.
-        let table = read_table(&self.shell.settings, &group, &state, end, stopped)?;
+        let table = if end == 0 && committed.is_some() {
+            Some(Table::new())
+        } else {
+            // On the first start there is nothing to read, but whether we may read it had better show now than at
+            // the next one.
+            read_table(&self.shell.settings, &group, &state, end, stopped)?
+        };
         let Some(table) = table else {
             return Ok(None);
         };

@@ -8,7 +8,7 @@ use super::restore::{Question, gone};
 use crate::detect::DetectTask;
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::{Assigned, Group};
-use crate::kafka::queue::{Buffer, Event, PartitionQueue};
+use crate::kafka::queue::{Buffer, Event, PartitionQueue, unreadable};
 use crate::kafka::{Fatal, RequestError};
 use crate::partial::{self, CorruptPartial, Partial, SourceId};
 use crate::telemetry::otel::{TRACEPARENT_C, context_of};
@@ -126,7 +126,7 @@ impl Slot {
                     return Err(gone(source, detecting.position, message.offset).into());
                 }
                 Some(Event::Permanent(code)) => {
-                    return Err(Fatal(format!("{source}: {code}")).into());
+                    return Err(unreadable(source, code).into());
                 }
                 Some(event) => {
                     // An event in a batch moves librdkafka's own idea of our position: set it right.
@@ -143,7 +143,7 @@ impl Slot {
                 .into());
             }
             let partial = partial::decode(message.payload.unwrap_or_default())
-                .map_err(|e| unreadable(source, offset, &e))?;
+                .map_err(|e| illegible(source, offset, &e))?;
             if traced && let Partial::Delta(delta) = &partial {
                 let flush = message.header(TRACEPARENT_C).and_then(context_of);
                 if let Some(flush) = flush {
@@ -159,7 +159,7 @@ impl Slot {
 }
 
 /// What an operator can do about a record that cannot be added up. To leave it out would make sums wrong.
-fn unreadable(source: &SourceId, offset: i64, error: &CorruptPartial) -> Fatal {
+fn illegible(source: &SourceId, offset: i64, error: &CorruptPartial) -> Fatal {
     let cure = match error {
         CorruptPartial::Version(_) => "run the version that wrote it, or start afresh",
         _ => "hotprefix did not write it, or it is damaged: start afresh",

@@ -162,6 +162,27 @@ fn sampling_and_observation() {
 }
 
 #[test]
+fn tokens() {
+    let oidc = "sasl.mechanism: OAUTHBEARER, sasl.oauthbearer.method: oidc";
+    let known = "sasl.oauthbearer.client.id: a, sasl.oauthbearer.client.secret: b";
+    let case = |rest: &str| format!("kafka: {{{rest}}}");
+    let cases = [
+        case("sasl.mechanism: OAUTHBEARER"),
+        case(oidc),
+        case(&format!(
+            "{oidc}, {known}, sasl.oauthbearer.token.endpoint.url: issuer"
+        )),
+        case(&format!(
+            "{oidc}, {known}, sasl.oauthbearer.token.endpoint.url: 'https://i', sasl.oauthbearer.extensions: a=b, sasl.oauthbearer.assertion.file: x"
+        )),
+        case(&format!(
+            "{oidc}, {known}, sasl.oauthbearer.token.endpoint.url: 'https://i', sasl.oauthbearer.grant.type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', sasl.oauthbearer.metadata.authentication.type: azure_imds"
+        )),
+    ];
+    snapshot!(table(&cases.each_ref().map(String::as_str)));
+}
+
+#[test]
 fn kafka_properties() {
     snapshot!(table(&[
         "kafka: {boostrap.servers: 'k:9092'}",
