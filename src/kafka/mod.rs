@@ -8,6 +8,7 @@
 mod admin;
 mod embedded;
 mod errors;
+pub mod failpoint;
 pub(crate) mod fence;
 pub(crate) mod group;
 mod identity;

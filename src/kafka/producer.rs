@@ -16,6 +16,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::producer::{Producer, ThreadedProducer};
 
 use super::errors::{ClientLog, Fatal, RequestError};
+use super::failpoint;
 use super::fence::{AssignmentNumber, TransactionPass};
 use super::group::Group;
 use super::settings::{ClientSettings, REQUEST_TIMEOUT};
@@ -87,6 +88,7 @@ impl fmt::Display for TransactionError {
 
 /// A transactional producer that survives its own death.
 pub(crate) struct TransactionalProducer {
+    stage: &'static str,
     config: ClientConfig,
     transactional_id: String,
     instance: String,
@@ -101,13 +103,14 @@ impl TransactionalProducer {
     /// A producer for `<app>-<stage>-<instance>` that connects when it is first used.
     pub(crate) fn new(
         settings: &ClientSettings,
-        stage: &str,
+        stage: &'static str,
         instance: &str,
         max_message_bytes: usize,
         clients: Arc<ClientLog>,
     ) -> Self {
         let transactional_id = format!("{}-{stage}-{instance}", settings.application_id());
         Self {
+            stage,
             config: settings.producer(&transactional_id, max_message_bytes),
             transactional_id,
             instance: instance.to_owned(),
@@ -134,10 +137,13 @@ impl TransactionalProducer {
         };
         let producer = ThreadedProducer::from_config_and_context(&self.config, context)
             .map_err(|e| RequestError::from_kafka(&what, &e))?;
+        failpoint::reached(self.stage, "init.before");
         producer
             .init_transactions(REQUEST_TIMEOUT * 2)
             .map_err(|e| RequestError::from_kafka(&format!("{what}: init_transactions"), &e))?;
+        failpoint::reached(self.stage, "init.after");
         self.live = Some(Live {
+            stage: self.stage,
             producer,
             undelivered,
         });

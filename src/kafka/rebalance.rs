@@ -16,6 +16,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::errors::{self, ClientLog, Fatal};
+use super::failpoint;
 use super::fence::{AssignmentNumber, Fence};
 use super::group::{Assigned, GroupEvent};
 use super::queue::PartitionQueue;
@@ -84,6 +85,7 @@ impl GroupContext {
         consumer: &BaseConsumer<Self>,
         partitions: &mut TopicPartitionList,
     ) -> KafkaResult<()> {
+        failpoint::reached(self.stage, "assign.before");
         let mut assigned = Vec::with_capacity(partitions.count());
         let owner = self.consumer.get().and_then(Weak::upgrade);
         for partition in partitions.elements() {
@@ -117,6 +119,7 @@ impl GroupContext {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(partitions)?,
         }
         let _ = self.events.send(GroupEvent::Rebalanced { assigned });
+        failpoint::reached(self.stage, "assign.after");
         Ok(())
     }
 
@@ -138,6 +141,7 @@ impl GroupContext {
         consumer: &BaseConsumer<Self>,
         partitions: &TopicPartitionList,
     ) -> KafkaResult<()> {
+        failpoint::reached(self.stage, "revoke.before");
         let numbers: Vec<_> = partitions
             .elements()
             .iter()
@@ -157,6 +161,7 @@ impl GroupContext {
         }
         let assigned = Vec::new();
         let _ = self.events.send(GroupEvent::Rebalanced { assigned });
+        failpoint::reached(self.stage, "revoke.after");
         Ok(())
     }
 }

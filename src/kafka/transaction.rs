@@ -15,6 +15,7 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::errors::{self, ClientLog};
+use super::failpoint;
 use super::group::Group;
 use super::producer::{OutOffset, OutRecord};
 use super::settings::REQUEST_TIMEOUT;
@@ -26,6 +27,7 @@ const COMMIT_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A producer that may begin a transaction.
 pub(super) struct Live {
+    pub(super) stage: &'static str,
     pub(super) producer: ThreadedProducer<DeliveryContext>,
     /// The first record that could not be delivered in the open transaction.
     pub(super) undelivered: Undelivered,
@@ -100,12 +102,18 @@ impl Live {
         self.producer
             .begin_transaction()
             .map_err(|e| Trouble::of("begin_transaction", &e))?;
+        failpoint::reached(self.stage, "produce.before");
         for record in records.iter().copied().flatten() {
             self.send(record)?;
         }
+        failpoint::reached(self.stage, "produce.after");
         let begun = Instant::now();
         let span = Span::commit(offsets.len());
-        let result = self.send_offsets(group, &list).and_then(|()| self.commit());
+        failpoint::reached(self.stage, "offsets.before");
+        let result = self.send_offsets(group, &list).and_then(|()| {
+            failpoint::reached(self.stage, "offsets.after");
+            self.commit()
+        });
         if let Err(trouble) = &result {
             let (class, why) = trouble.told();
             span.fail(class, why);
@@ -185,9 +193,13 @@ impl Live {
 
     fn commit(&self) -> Result<(), Trouble> {
         let deadline = Instant::now() + COMMIT_DEADLINE;
+        failpoint::reached(self.stage, "commit.before");
         loop {
             let error = match self.producer.commit_transaction(REQUEST_TIMEOUT) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    failpoint::reached(self.stage, "commit.after");
+                    return Ok(());
+                }
                 Err(error) => error,
             };
             let again = match &error {
