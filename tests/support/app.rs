@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -79,21 +79,43 @@ impl<'c> App<'c> {
         self
     }
 
+    /// What instance `number` is called.
+    pub(crate) fn instance_id(&self, number: usize) -> String {
+        format!("{}-{number}", self.id)
+    }
+
+    /// Where its files are.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub(crate) fn topic(&self, which: &str) -> String {
         format!("{}-{which}", self.id)
     }
 
     /// Starts instance `number`; a second start of a number is the same instance again.
     pub(crate) fn start(&self, number: usize) -> Instance {
-        let name = format!("{}-{number}", self.id);
+        self.start_by(number, &self.cluster.bootstrap(), &[])
+    }
+
+    /// The same with other `bootstrap.servers`, and further variables of the environment.
+    pub(crate) fn start_by(
+        &self,
+        number: usize,
+        bootstrap: &str,
+        env: &[(String, String)],
+    ) -> Instance {
+        let name = self.instance_id(number);
         let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut config = self.config.clone();
-        config["instance_id"] = name.clone().into();
+        config["instance_id"] = name.into();
+        config["kafka"]["bootstrap.servers"] = bootstrap.into();
         config["http"] = json!({"listen": listen.to_string()});
         // JSON is YAML.
         let file = self.dir.join(format!("{number}.yaml"));
         let text = serde_json::to_vec_pretty(&config).expect("a JSON value can be written");
         fs::write(&file, text).expect("a configuration can be written to the scratch folder");
+        let env = [self.env.as_slice(), env].concat();
         let mut attempt = 0;
         let log = loop {
             let log = self.dir.join(format!("{number}.{attempt}.log"));
@@ -104,7 +126,7 @@ impl<'c> App<'c> {
         };
         let file = file.to_str().expect("the target folder's path is UTF-8");
         Instance {
-            process: Process::start_with(BINARY, ["run", "--config", file], &self.env, &log),
+            process: Process::start_with(BINARY, ["run", "--config", file], &env, &log),
             listen,
         }
     }
