@@ -144,7 +144,7 @@ impl TransactionalProducer {
         failpoint::reached(self.stage, "init.after");
         self.live = Some(Live {
             stage: self.stage,
-            producer,
+            producer: Arc::new(producer),
             undelivered,
         });
         Ok(())

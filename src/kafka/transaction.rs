@@ -6,8 +6,10 @@
 //! too large, is told as that.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::bounded;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -18,17 +20,21 @@ use super::errors::{self, ClientLog};
 use super::failpoint;
 use super::group::Group;
 use super::producer::{OutOffset, OutRecord};
-use super::settings::REQUEST_TIMEOUT;
+use super::queue::{Membership, SendOffsetsError};
+use super::settings::{REQUEST_TIMEOUT, TRANSACTION_TIMEOUT};
 use crate::telemetry::Span;
 
 /// When a commit has not ended by then its outcome counts as unknown. The broker's own transaction
 /// timeout is shorter, so that by then it has decided.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(20);
 
+/// When offsets have not been sent by then, they never may be. The broker has aborted the transaction.
+const OFFSETS_DEADLINE: Duration = TRANSACTION_TIMEOUT;
+
 /// A producer that may begin a transaction.
 pub(super) struct Live {
     pub(super) stage: &'static str,
-    pub(super) producer: ThreadedProducer<DeliveryContext>,
+    pub(super) producer: Arc<ThreadedProducer<DeliveryContext>>,
     /// The first record that could not be delivered in the open transaction.
     pub(super) undelivered: Undelivered,
 }
@@ -180,7 +186,7 @@ impl Live {
                     "not a live member of the group: offsets are not sent".to_owned(),
                 ));
             };
-            match membership.send_offsets(&self.producer, list, REQUEST_TIMEOUT) {
+            match self.offer(membership, list.clone())? {
                 Ok(()) => return Ok(()),
                 Err(e) if e.retriable && Instant::now() < deadline => {}
                 Err(e) => {
@@ -189,6 +195,34 @@ impl Live {
                 }
             }
         }
+    }
+
+    /// One try at sending offsets, on a thread of its own. librdkafka waits for the group's coordinator without
+    /// looking at its time-out (its issues 5456 and 5511, open): when that broker died at the wrong moment, the call did not
+    /// return for minutes. When it is overdue it is left alone, and the producer with it: what it may do later
+    /// is refused, because the producer that replaces this one has a newer epoch.
+    fn offer(
+        &self,
+        membership: Membership,
+        list: TopicPartitionList,
+    ) -> Result<Result<(), SendOffsetsError>, Trouble> {
+        let what = "send_offsets_to_transaction";
+        let producer = Arc::clone(&self.producer);
+        let (answer, answers) = bounded(1);
+        let send = move || {
+            let result = membership.send_offsets(&producer, &list, REQUEST_TIMEOUT);
+            // Before the answer, so that whoever hears it holds the producer alone.
+            drop(producer);
+            let _ = answer.send(result);
+        };
+        thread::Builder::new()
+            .name(format!("{}-offsets", self.stage))
+            .spawn(send)
+            .map_err(|e| Trouble::Abort(format!("{what}: thread: {e}")))?;
+        answers.recv_timeout(OFFSETS_DEADLINE).map_err(|_| {
+            let seconds = OFFSETS_DEADLINE.as_secs();
+            Trouble::Replace(format!("{what}: no answer within {seconds}s"))
+        })
     }
 
     fn commit(&self) -> Result<(), Trouble> {
