@@ -14,16 +14,16 @@ const CHANGES: [Change; 12] = [
         o.alerts.pop();
     }),
     ("an alert that is repeated", |o| {
-        o.alerts.extend(o.alerts.last().cloned())
+        o.alerts.extend(o.alerts.last().cloned());
     }),
     ("an alert whose body is changed", |o| {
-        change(o.alerts.last_mut(), "\"hosts\":", "\"hosts\":1")
+        change(o.alerts.last_mut(), "\"hosts\":", "\"hosts\":1");
     }),
     ("an alert under another key", |o| {
         o.alerts[0].key.push(b'x');
     }),
     ("an alert that is not final", |o| {
-        change(o.alerts.last_mut(), "\"final\":true", "\"final\":false")
+        change(o.alerts.last_mut(), "\"final\":true", "\"final\":false");
     }),
     ("a window that is lost", |o| {
         o.windows.pop();

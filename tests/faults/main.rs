@@ -4,6 +4,7 @@
 mod clock;
 mod collector;
 mod doctored;
+mod line;
 mod load;
 mod proxy;
 #[path = "../broker/run.rs"]
@@ -38,7 +39,7 @@ const ALL: std::ops::RangeInclusive<u64> = 1..=10;
 /// Those that every submission goes through.
 const CI: [u64; 2] = [1, 2];
 /// The short soak beside them: how long, and flows per second.
-const BESIDE: Duration = Duration::from_secs(60);
+const BESIDE: Duration = Duration::from_mins(1);
 const BESIDE_RATE: u64 = 2_000;
 
 /// Kills, freezes, cuts and moves while a load is counted; whatever happens, the output is that of an
@@ -107,7 +108,7 @@ fn main() -> ExitCode {
             CI.map(schedule_of).to_vec()
         }
         Command::Soak { minutes, rate } => {
-            return soaked(&soak::run(Duration::from_secs(minutes * 60), rate));
+            return soaked(&soak::run(Duration::from_mins(minutes), rate));
         }
         Command::All => ALL.map(schedule_of).collect(),
         Command::Replay {
@@ -135,9 +136,9 @@ fn main() -> ExitCode {
 }
 
 fn soaked(wrong: &[String]) -> ExitCode {
-    wrong
-        .iter()
-        .for_each(|line| println!("   WRONG: soak: {line}"));
+    for line in wrong {
+        println!("   WRONG: soak: {line}");
+    }
     if wrong.is_empty() {
         ExitCode::SUCCESS
     } else {

@@ -51,7 +51,9 @@ impl Network {
 
     /// Opens all.
     pub(crate) fn heal(&self) {
-        self.0.iter().for_each(|(_, link)| link.set(Mode::Open));
+        for (_, link) in &self.0 {
+            link.set(Mode::Open);
+        }
     }
 }
 
@@ -166,10 +168,7 @@ fn join(client: TcpStream, server: TcpStream, link: &Arc<Link>) {
 
 fn pump(mut from: TcpStream, mut to: TcpStream, link: &Link) {
     let mut buffer = vec![0; 256 * 1024];
-    loop {
-        let Ok(length) = from.read(&mut buffer) else {
-            break;
-        };
+    while let Ok(length) = from.read(&mut buffer) {
         if length == 0 || !link.pass() || to.write_all(&buffer[..length]).is_err() {
             break;
         }

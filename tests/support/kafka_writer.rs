@@ -57,7 +57,9 @@ impl Writer {
 
     /// Hands records over; [`Self::flush`] waits for them.
     pub(crate) fn enqueue_all(&self, records: &[Outgoing]) {
-        records.iter().for_each(|record| self.enqueue(record));
+        for record in records {
+            self.enqueue(record);
+        }
     }
 
     /// Returns when the broker has all that was handed over.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const KAFKA: &str = "kafka-4.1.0";
+const KAFKA: &str = "kafka-4.3.1";
 const POM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/kafka/pom.xml");
 
 /// Cargo's target folder, wherever it is configured to be.
