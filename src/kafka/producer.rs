@@ -3,8 +3,8 @@
 //! In: encoded records, offsets with metadata, the right to commit. Out: committed, or a
 //! [`TransactionError`] after which nothing is known to be written and the tasks start again from what is
 //! committed. Guarantees: an empty list of offsets is refused; a commit is retried only by calling
-//! commit again; when its outcome is unknown, or the broker fenced us, the producer is destroyed, and
-//! the next use makes a new one, whose `init_transactions` settles what the old one left.
+//! commit again; after a transaction that was not committed the producer is destroyed, and the next use makes a
+//! new one, whose `init_transactions` settles what the old one left.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -188,14 +188,13 @@ impl TransactionalProducer {
 
     /// Draws the consequences for the producer.
     fn settle(&mut self, trouble: Trouble, live_member: bool) -> TransactionError {
+        // Also after an abort. What a broker took but had no time to confirm keeps its sequence numbers; librdkafka gives
+        // them to the next transaction's records, the broker takes those for repetitions, and they are lost although
+        // their transaction is committed. A new producer has a new epoch, and counts from 0.
+        self.live = None;
         let why = match trouble {
-            Trouble::Abort(why) => why,
-            Trouble::Replace(why) => {
-                self.live = None;
-                why
-            }
+            Trouble::Abort(why) | Trouble::Replace(why) => why,
             Trouble::Fenced(why) => {
-                self.live = None;
                 if live_member && self.fenced_again(Instant::now()) {
                     return TransactionError::Fatal(Fatal(format!(
                         "another process uses instance id {}: transactional id {} was fenced {FENCED_LIMIT} times within {}s",
@@ -206,10 +205,7 @@ impl TransactionalProducer {
                 }
                 why
             }
-            Trouble::Fatal(why) => {
-                self.live = None;
-                return TransactionError::Fatal(Fatal(why));
-            }
+            Trouble::Fatal(why) => return TransactionError::Fatal(Fatal(why)),
         };
         self.clients.errors.record(&why);
         TransactionError::Rewind(why)

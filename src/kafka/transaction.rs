@@ -43,9 +43,9 @@ pub(super) type Undelivered = Arc<Mutex<Option<(String, Code)>>>;
 
 /// What went wrong inside a transaction, and what must be done about the producer.
 pub(super) enum Trouble {
-    /// Abort; the producer can go on.
+    /// Abort.
     Abort(String),
-    /// The producer is finished, or nobody knows what the broker did.
+    /// There is nothing that could be aborted, or nobody knows what the broker did.
     Replace(String),
     /// Another producer has taken over our transactional id, or the broker has timed us out.
     Fenced(String),
