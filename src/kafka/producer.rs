@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{Producer, ThreadedProducer};
 
 use super::errors::{ClientLog, Fatal, RequestError};
@@ -128,6 +129,20 @@ impl TransactionalProducer {
             return Ok(());
         }
         let what = format!("producer {}", self.transactional_id);
+        let live = self
+            .client()
+            .map_err(|e| RequestError::from_kafka(&what, &e))?;
+        failpoint::reached(self.stage, "init.before");
+        live.producer
+            .init_transactions(REQUEST_TIMEOUT * 2)
+            .map_err(|e| RequestError::from_kafka(&format!("{what}: init_transactions"), &e))?;
+        failpoint::reached(self.stage, "init.after");
+        self.live = Some(live);
+        Ok(())
+    }
+
+    /// A client that has not spoken to a broker yet.
+    fn client(&self) -> Result<Live, KafkaError> {
         let undelivered = Undelivered::default();
         self.clients.statistics.begin(&self.name);
         let context = DeliveryContext {
@@ -135,19 +150,12 @@ impl TransactionalProducer {
             clients: Arc::clone(&self.clients),
             undelivered: Arc::clone(&undelivered),
         };
-        let producer = ThreadedProducer::from_config_and_context(&self.config, context)
-            .map_err(|e| RequestError::from_kafka(&what, &e))?;
-        failpoint::reached(self.stage, "init.before");
-        producer
-            .init_transactions(REQUEST_TIMEOUT * 2)
-            .map_err(|e| RequestError::from_kafka(&format!("{what}: init_transactions"), &e))?;
-        failpoint::reached(self.stage, "init.after");
-        self.live = Some(Live {
+        let producer = ThreadedProducer::from_config_and_context(&self.config, context)?;
+        Ok(Live {
             stage: self.stage,
             producer: Arc::new(producer),
             undelivered,
-        });
-        Ok(())
+        })
     }
 
     /// Writes `records` and commits `offsets`, in one transaction. Gives the time that the commit took, from
@@ -216,5 +224,37 @@ impl TransactionalProducer {
             .retain(|at| now.duration_since(*at) < FENCED_PERIOD);
         self.fenced.push_back(now);
         self.fenced.len() >= FENCED_LIMIT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_producer_outlives_a_transaction_that_was_not_committed() {
+        let why = || "why".to_owned();
+        for trouble in [
+            Trouble::Abort(why()),
+            Trouble::Replace(why()),
+            Trouble::Fenced(why()),
+            Trouble::Fatal(why()),
+        ] {
+            let mut config = ClientConfig::new();
+            config.set("transactional.id", "app-count-x");
+            let mut producer = TransactionalProducer {
+                stage: "count",
+                config,
+                transactional_id: "app-count-x".to_owned(),
+                instance: "x".to_owned(),
+                name: "count-producer".into(),
+                clients: Arc::default(),
+                live: None,
+                fenced: VecDeque::new(),
+            };
+            producer.live = Some(producer.client().unwrap());
+            producer.settle(trouble, false);
+            assert!(producer.live.is_none());
+        }
     }
 }

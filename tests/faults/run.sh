@@ -22,7 +22,7 @@ fetch() {
     mv "$partial" "$root"
 }
 
-if [[ ! -d $root ]] && command -v apt-get dpkg >/dev/null; then
+if [[ ! -d $root ]] && command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
     fetch
 fi
 cargo test --locked --features failpoints --test faults -- "$@"

@@ -87,8 +87,7 @@ pub(crate) struct Verdict {
 /// nearly always open. Nothing is told before it is final: what is provisional depends on the wall clock.
 pub(crate) fn app<'c>(prepared: &Prepared, cluster: &'c Cluster, id: &str) -> App<'c> {
     let app = prepared.app(cluster, id);
-    app.set("flush_interval", "50ms")
-        .set("time.max_wait", "10m")
+    app.set("flush_interval", "50ms").set("time.max_wait", "1h")
 }
 
 /// Runs `schedule` on a fresh cluster with routes.
