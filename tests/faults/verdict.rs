@@ -153,8 +153,13 @@ impl Expected {
                 .collect()
         };
         differ(&mut wrong, "state", state(oracle), state(got));
-        for record in got.alerts.iter().chain(&got.windows) {
-            wrong.extend(self.incomplete(record));
+        let told = got.alerts.iter().chain(&got.windows);
+        let incomplete: Vec<_> = told.filter_map(|record| self.incomplete(record)).collect();
+        if let Some(first) = incomplete.first() {
+            wrong.push(format!(
+                "{} records are not complete, such as {first}",
+                incomplete.len()
+            ));
         }
         self.fates(&mut wrong, got);
         dead_letters(&mut wrong, prepared, input, &got.dead_letters);
@@ -182,7 +187,7 @@ impl Expected {
         let known = expected == LAST as u64 || !grown && expected == FIRST as u64;
         let whole = message.is_final() && message.body["completeness"]["partial"] == false;
         let right = whole && known && reported == expected;
-        (!right).then(|| format!("not complete: {}", message.body))
+        (!right).then(|| message.body.to_string())
     }
 
     /// Every record has one fate, and every partials partition is told so.
