@@ -34,7 +34,7 @@ advisories:
 
 # Lints of everything.
 lint:
-    cargo clippy --locked --all-targets --test endurance --test goflow2 --test image --test monitoring --test otel --test otel_cost --test security -- -D warnings
+    cargo clippy --locked --all-targets --features failpoints --test endurance --test faults --test goflow2 --test image --test monitoring --test otel --test otel_cost --test security -- -D warnings
 
 # Documentation builds without a warning.
 doc:
@@ -87,6 +87,10 @@ image:
 # The broker tests at full size.
 endurance:
     cargo test --locked --test endurance
+
+# Kills and worse while a load is counted, by seeded schedules: `just faults all` runs all ten, `--help` tells more.
+faults *args='ci':
+    tests/faults/run.sh {{args}}
 
 # TLS, SASL and access control on a real Kafka; secrets and HTTP of the real binary: docs/security.md.
 security:

@@ -32,6 +32,8 @@ pub struct Flush {
     /// Whether silence was confirmed.
     pub idle: bool,
     pub(super) complete_from: Timestamp,
+    /// The first time known of the source and how far it was then, if this flush is the first to tell.
+    pub(super) beginning: Option<(Timestamp, Vec<RuleProgress>)>,
     pub(super) progress: Vec<RuleProgress>,
     pub(super) counts: Vec<LaneCounts>,
 }
@@ -94,11 +96,41 @@ impl RuleSums {
 }
 
 impl Flush {
-    /// Sorts and encodes: deltas first, then a marker for each of `partials_partitions`.
+    /// Sorts and encodes: deltas first, then a marker for each of `partials_partitions`. The first flush with a
+    /// time begins with such a marker, too: it says where the source's windows begin, and nothing else.
     /// `topic_partitions` is how many partitions the source's topic has.
     pub fn encode(self, partials_partitions: u32, topic_partitions: u32) -> EncodedFlush {
+        let key = self.source.to_string().into_bytes();
+        let mark = |marker: Marker| {
+            let payload = encode_marker(&marker);
+            let key = key.clone();
+            (0..partials_partitions).map(move |partition| EncodedPartial {
+                partition: partition as i32,
+                key: key.clone(),
+                payload: payload.clone(),
+            })
+        };
+        let marker = Marker {
+            source: self.source.clone(),
+            next_offset: self.next_offset,
+            stream_time: self.stream_time,
+            idle: self.idle,
+            topic_partitions,
+            complete_from: self.complete_from,
+            rules: self.progress,
+            fates: self.fates,
+        };
         let mut records = Vec::new();
         let mut rules = Vec::new();
+        if let Some((first, progress)) = self.beginning {
+            records.extend(mark(Marker {
+                stream_time: Some(first),
+                idle: false,
+                rules: progress,
+                fates: Fates::default(),
+                ..marker.clone()
+            }));
+        }
         for counts in self.counts {
             let partition = partition_of(counts.rule(), partials_partitions);
             let rule = Arc::clone(counts.rule());
@@ -117,22 +149,7 @@ impl Flush {
                 rules.push((rule, sums));
             }
         }
-        let key = self.source.to_string().into_bytes();
-        let payload = encode_marker(&Marker {
-            source: self.source,
-            next_offset: self.next_offset,
-            stream_time: self.stream_time,
-            idle: self.idle,
-            topic_partitions,
-            complete_from: self.complete_from,
-            rules: self.progress,
-            fates: self.fates,
-        });
-        records.extend((0..partials_partitions).map(|partition| EncodedPartial {
-            partition: partition as i32,
-            key: key.clone(),
-            payload: payload.clone(),
-        }));
+        records.extend(mark(marker));
         EncodedFlush { records, rules }
     }
 }

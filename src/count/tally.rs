@@ -23,6 +23,8 @@ pub(super) struct Tally {
     needs_dst: bool,
     needs_src: bool,
     pub(super) memory: Memory,
+    /// The first time known of this partition, until it is told.
+    first: Option<Timestamp>,
     pub(super) fates: Fates,
     pub(super) exporters: Exporters,
 }
@@ -38,6 +40,7 @@ impl Tally {
             needs_src: needs(KeySide::Src),
             plan,
             memory,
+            first: None,
             fates: Fates::default(),
             exporters: Exporters::default(),
         }
@@ -78,6 +81,9 @@ impl Tally {
         }
         self.fates.clock_ahead += u64::from(instant.clock_ahead);
         let stream = before.map_or(instant.at, |before| before.max(instant.at));
+        if before.is_none() {
+            self.first = Some(stream);
+        }
         self.memory.stream_time = Some(stream);
         self.settle_missing(stream);
         Some(When {
@@ -130,6 +136,9 @@ impl Tally {
             return !was_idle;
         };
         self.memory.stream_time = Some(stream);
+        if before.is_none() {
+            self.first = Some(stream);
+        }
         let settles = advance_to.is_some() && self.memory.missing_before_next;
         if settles {
             self.settle_missing(stream);
@@ -158,9 +167,19 @@ impl Tally {
         }
     }
 
+    /// How far each selection had come with the first record, once: where windows begin must not depend on how
+    /// many records the first flush has.
+    pub(super) fn beginning(&mut self) -> Option<(Timestamp, Vec<RuleProgress>)> {
+        let first = self.first.take()?;
+        Some((first, self.progress_at(Some(first))))
+    }
+
     /// How far each selection has come, in ascending order of selection, without repeats.
     pub(super) fn progress(&self) -> Vec<RuleProgress> {
-        let stream = self.memory.stream_time;
+        self.progress_at(self.memory.stream_time)
+    }
+
+    fn progress_at(&self, stream: Option<Timestamp>) -> Vec<RuleProgress> {
         let of_lane = |lane: &Lane| {
             let rule = lane.rule();
             let short = ShortFingerprint::from(rule.selection);

@@ -246,6 +246,7 @@ impl CountTask {
             stream_time: tally.memory.stream_time,
             idle: tally.memory.idle,
             complete_from: tally.complete_from(),
+            beginning: tally.beginning(),
             progress: tally.progress(),
             counts: tally.take(),
         }

@@ -9,6 +9,7 @@ mod access;
 mod admin;
 mod embedded;
 mod errors;
+pub mod failpoint;
 pub(crate) mod fence;
 pub(crate) mod group;
 mod identity;

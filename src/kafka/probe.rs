@@ -159,7 +159,7 @@ fn session(settings: &ClientSettings, config: &Config, findings: &mut Findings) 
 }
 
 /// A transactional id that nobody uses, so that no running instance is fenced.
-fn permissions(settings: &ClientSettings, stage: &str, findings: &mut Findings) {
+fn permissions(settings: &ClientSettings, stage: &'static str, findings: &mut Findings) {
     let instance = format!("check-{}", std::process::id());
     let size = DEFAULT_MESSAGE_BYTES + DEAD_LETTER_ROOM + STATE_MESSAGE_BYTES;
     let clients = Arc::new(ClientLog::default());

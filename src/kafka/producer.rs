@@ -3,8 +3,8 @@
 //! In: encoded records, offsets with metadata, the right to commit. Out: committed, or a
 //! [`TransactionError`] after which nothing is known to be written and the tasks start again from what is
 //! committed. Guarantees: an empty list of offsets is refused; a commit is retried only by calling
-//! commit again; when its outcome is unknown, or the broker fenced us, the producer is destroyed, and
-//! the next use makes a new one, whose `init_transactions` settles what the old one left.
+//! commit again; after a transaction that was not committed the producer is destroyed, and the next use makes a
+//! new one, whose `init_transactions` settles what the old one left.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,6 +16,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::producer::{Producer, ThreadedProducer};
 
 use super::errors::{ClientLog, Fatal, RequestError, Right};
+use super::failpoint;
 use super::fence::{AssignmentNumber, TransactionPass};
 use super::group::Group;
 use super::queue::authorise;
@@ -90,6 +91,7 @@ impl fmt::Display for TransactionError {
 /// A transactional producer that survives its own death.
 pub(crate) struct TransactionalProducer {
     settings: ClientSettings,
+    stage: &'static str,
     config: ClientConfig,
     transactional_id: String,
     instance: String,
@@ -104,7 +106,7 @@ impl TransactionalProducer {
     /// A producer for `<app>-<stage>-<instance>` that connects when it is first used.
     pub(crate) fn new(
         settings: &ClientSettings,
-        stage: &str,
+        stage: &'static str,
         instance: &str,
         max_message_bytes: usize,
         clients: Arc<ClientLog>,
@@ -112,6 +114,7 @@ impl TransactionalProducer {
         let transactional_id = format!("{}-{stage}-{instance}", settings.application_id());
         Self {
             settings: settings.clone(),
+            stage,
             config: settings.producer(&transactional_id, max_message_bytes),
             transactional_id,
             instance: instance.to_owned(),
@@ -128,7 +131,26 @@ impl TransactionalProducer {
         if self.live.is_some() {
             return Ok(());
         }
-        let what = format!("producer {}", self.transactional_id);
+        let live = self.client()?;
+        failpoint::reached(self.stage, "init.before");
+        live.producer
+            .init_transactions(REQUEST_TIMEOUT * 2)
+            .map_err(|e| {
+                let right = Right::transactional_id(&self.transactional_id);
+                let what = format!("{}: init_transactions", self.what());
+                RequestError::needing(&what, &e, &[right])
+            })?;
+        failpoint::reached(self.stage, "init.after");
+        self.live = Some(live);
+        Ok(())
+    }
+
+    fn what(&self) -> String {
+        format!("producer {}", self.transactional_id)
+    }
+
+    /// A client that has not spoken to a broker yet.
+    fn client(&self) -> Result<Live, RequestError> {
         let undelivered = Undelivered::default();
         self.clients.statistics.begin(&self.name);
         let context = DeliveryContext {
@@ -139,20 +161,14 @@ impl TransactionalProducer {
             undelivered: Arc::clone(&undelivered),
         };
         let producer = ThreadedProducer::from_config_and_context(&self.config, context)
-            .map_err(|e| RequestError::from_kafka(&what, &e))?;
+            .map_err(|e| RequestError::from_kafka(&self.what(), &e))?;
         let access = &producer.context().access;
         authorise(producer.client(), access).map_err(RequestError::Retry)?;
-        producer
-            .init_transactions(REQUEST_TIMEOUT * 2)
-            .map_err(|e| {
-                let right = Right::transactional_id(&self.transactional_id);
-                RequestError::needing(&format!("{what}: init_transactions"), &e, &[right])
-            })?;
-        self.live = Some(Live {
-            producer,
+        Ok(Live {
+            stage: self.stage,
+            producer: Arc::new(producer),
             undelivered,
-        });
-        Ok(())
+        })
     }
 
     /// Writes `records` and commits `offsets`, in one transaction. Gives the time that the commit took, from
@@ -193,14 +209,13 @@ impl TransactionalProducer {
 
     /// Draws the consequences for the producer.
     fn settle(&mut self, trouble: Trouble, live_member: bool) -> TransactionError {
+        // Also after an abort. What a broker took but had no time to confirm keeps its sequence numbers; librdkafka gives
+        // them to the next transaction's records, the broker takes those for repetitions, and they are lost although
+        // their transaction is committed. A new producer has a new epoch, and counts from 0.
+        self.live = None;
         let why = match trouble {
-            Trouble::Abort(why) => why,
-            Trouble::Replace(why) => {
-                self.live = None;
-                why
-            }
+            Trouble::Abort(why) | Trouble::Replace(why) => why,
             Trouble::Fenced(why) => {
-                self.live = None;
                 if live_member && self.fenced_again(Instant::now()) {
                     return TransactionError::Fatal(Fatal(format!(
                         "another process uses instance id {}: transactional id {} was fenced {FENCED_LIMIT} times within {}s",
@@ -211,10 +226,7 @@ impl TransactionalProducer {
                 }
                 why
             }
-            Trouble::Fatal(why) => {
-                self.live = None;
-                return TransactionError::Fatal(Fatal(why));
-            }
+            Trouble::Fatal(why) => return TransactionError::Fatal(Fatal(why)),
         };
         self.clients.errors.record(&why);
         TransactionError::Rewind(why)
@@ -225,5 +237,39 @@ impl TransactionalProducer {
             .retain(|at| now.duration_since(*at) < FENCED_PERIOD);
         self.fenced.push_back(now);
         self.fenced.len() >= FENCED_LIMIT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::settings::tests::settings;
+
+    #[test]
+    fn no_producer_outlives_a_transaction_that_was_not_committed() {
+        let why = || "why".to_owned();
+        for trouble in [
+            Trouble::Abort(why()),
+            Trouble::Replace(why()),
+            Trouble::Fenced(why()),
+            Trouble::Fatal(why()),
+        ] {
+            let mut config = ClientConfig::new();
+            config.set("transactional.id", "app-count-x");
+            let mut producer = TransactionalProducer {
+                settings: settings(&[]),
+                stage: "count",
+                config,
+                transactional_id: "app-count-x".to_owned(),
+                instance: "x".to_owned(),
+                name: "count-producer".into(),
+                clients: Arc::default(),
+                live: None,
+                fenced: VecDeque::new(),
+            };
+            producer.live = Some(producer.client().unwrap());
+            producer.settle(trouble, false);
+            assert!(producer.live.is_none());
+        }
     }
 }

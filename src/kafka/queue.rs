@@ -15,7 +15,8 @@
 //!   buffer; each [`Message`] borrows the batch; `Batch::drop` destroys every message exactly once,
 //!   and nothing else holds the pointers.
 //! - **Threads.** librdkafka's handles are thread-safe, queues included, so that a queue may be sent
-//!   to another thread. A queue is not `Sync` and a batch is neither: one thread reads it.
+//!   to another thread, and so may a group's metadata, a plain copy. A queue is not `Sync` and a batch is neither:
+//!   one thread reads it.
 //! - **Pointers** that librdkafka may return as null are checked where they are taken.
 #![allow(unsafe_code)]
 
@@ -377,6 +378,9 @@ impl Membership {
         }
     }
 }
+
+// SAFETY: a copy of plain values that nobody else points to.
+unsafe impl Send for Membership {}
 
 impl Drop for Membership {
     fn drop(&mut self) {

@@ -19,6 +19,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::access::Access;
 use super::errors::{self, ClientLog, Fatal};
+use super::failpoint;
 use super::fence::{AssignmentNumber, Fence};
 use super::group::{Assigned, GroupEvent};
 use super::queue::PartitionQueue;
@@ -96,6 +97,7 @@ impl GroupContext {
         consumer: &BaseConsumer<Self>,
         partitions: &mut TopicPartitionList,
     ) -> KafkaResult<()> {
+        failpoint::reached(self.stage, "assign.before");
         let mut assigned = Vec::with_capacity(partitions.count());
         let owner = self.consumer.get().and_then(Weak::upgrade);
         for partition in partitions.elements() {
@@ -129,6 +131,7 @@ impl GroupContext {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(partitions)?,
         }
         let _ = self.events.send(GroupEvent::Rebalanced { assigned });
+        failpoint::reached(self.stage, "assign.after");
         Ok(())
     }
 
@@ -150,6 +153,7 @@ impl GroupContext {
         consumer: &BaseConsumer<Self>,
         partitions: &TopicPartitionList,
     ) -> KafkaResult<()> {
+        failpoint::reached(self.stage, "revoke.before");
         let numbers: Vec<_> = partitions
             .elements()
             .iter()
@@ -169,6 +173,7 @@ impl GroupContext {
         }
         let assigned = Vec::new();
         let _ = self.events.send(GroupEvent::Rebalanced { assigned });
+        failpoint::reached(self.stage, "revoke.after");
         Ok(())
     }
 }

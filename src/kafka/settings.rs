@@ -234,10 +234,10 @@ impl ClientSettings {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn settings(kafka: &[(&str, &str)]) -> ClientSettings {
+    pub(in crate::kafka) fn settings(kafka: &[(&str, &str)]) -> ClientSettings {
         let text = |s: &str| s.to_owned();
         ClientSettings {
             kafka: kafka

@@ -8,8 +8,10 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::bounded;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -20,10 +22,11 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::access::Access;
 use super::errors::{self, ClientLog, Right};
+use super::failpoint;
 use super::group::Group;
 use super::producer::{OutOffset, OutRecord};
-use super::queue::SendOffsetsError;
-use super::settings::REQUEST_TIMEOUT;
+use super::queue::{Membership, SendOffsetsError};
+use super::settings::{REQUEST_TIMEOUT, TRANSACTION_TIMEOUT};
 use super::unwritable::Unwritable;
 use crate::telemetry::Span;
 
@@ -33,10 +36,13 @@ const COMMIT_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Part of librdkafka's text when a record's partition was refused.
 const ADDING: &str = "add partition";
+/// When offsets have not been sent by then, they never may be. The broker has aborted the transaction.
+const OFFSETS_DEADLINE: Duration = TRANSACTION_TIMEOUT;
 
 /// A producer that may begin a transaction.
 pub(super) struct Live {
-    pub(super) producer: ThreadedProducer<DeliveryContext>,
+    pub(super) stage: &'static str,
+    pub(super) producer: Arc<ThreadedProducer<DeliveryContext>>,
     /// The first record that could not be delivered in the open transaction.
     pub(super) undelivered: Undelivered,
 }
@@ -45,9 +51,9 @@ pub(super) type Undelivered = Arc<Mutex<Option<(String, Code)>>>;
 
 /// What went wrong inside a transaction, and what must be done about the producer.
 pub(super) enum Trouble {
-    /// Abort; the producer can go on.
+    /// Abort.
     Abort(String),
-    /// The producer is finished, or nobody knows what the broker did.
+    /// There is nothing that could be aborted, or nobody knows what the broker did.
     Replace(String),
     /// Another producer has taken over our transactional id, or the broker has timed us out.
     Fenced(String),
@@ -110,12 +116,18 @@ impl Live {
         self.producer
             .begin_transaction()
             .map_err(|e| Trouble::of("begin_transaction", &e))?;
+        failpoint::reached(self.stage, "produce.before");
         for record in records.iter().copied().flatten() {
             self.send(record)?;
         }
+        failpoint::reached(self.stage, "produce.after");
         let begun = Instant::now();
         let span = Span::commit(offsets.len());
-        let result = self.send_offsets(group, &list).and_then(|()| self.commit());
+        failpoint::reached(self.stage, "offsets.before");
+        let result = self.send_offsets(group, &list).and_then(|()| {
+            failpoint::reached(self.stage, "offsets.after");
+            self.commit()
+        });
         if let Err(trouble) = &result {
             let (class, why) = trouble.told();
             span.fail(class, why);
@@ -182,7 +194,7 @@ impl Live {
                     "not a live member of the group: offsets are not sent".to_owned(),
                 ));
             };
-            match membership.send_offsets(&self.producer, list, REQUEST_TIMEOUT) {
+            match self.offer(membership, list.clone())? {
                 Ok(()) => return Ok(()),
                 Err(e) if e.retriable && Instant::now() < deadline => {}
                 Err(e) => {
@@ -212,11 +224,43 @@ impl Live {
         self.producer.context().unwritable.missing()
     }
 
+    /// One try at sending offsets, on a thread of its own. librdkafka waits for the group's coordinator without
+    /// looking at its time-out (its issues 5456 and 5511, open): when that broker died at the wrong moment, the call did not
+    /// return for minutes. When it is overdue it is left alone, and the producer with it: what it may do later
+    /// is refused, because the producer that replaces this one has a newer epoch.
+    fn offer(
+        &self,
+        membership: Membership,
+        list: TopicPartitionList,
+    ) -> Result<Result<(), SendOffsetsError>, Trouble> {
+        let what = "send_offsets_to_transaction";
+        let producer = Arc::clone(&self.producer);
+        let (answer, answers) = bounded(1);
+        let send = move || {
+            let result = membership.send_offsets(&producer, &list, REQUEST_TIMEOUT);
+            // Before the answer, so that whoever hears it holds the producer alone.
+            drop(producer);
+            let _ = answer.send(result);
+        };
+        thread::Builder::new()
+            .name(format!("{}-offsets", self.stage))
+            .spawn(send)
+            .map_err(|e| Trouble::Abort(format!("{what}: thread: {e}")))?;
+        answers.recv_timeout(OFFSETS_DEADLINE).map_err(|_| {
+            let seconds = OFFSETS_DEADLINE.as_secs();
+            Trouble::Replace(format!("{what}: no answer within {seconds}s"))
+        })
+    }
+
     fn commit(&self) -> Result<(), Trouble> {
         let deadline = Instant::now() + COMMIT_DEADLINE;
+        failpoint::reached(self.stage, "commit.before");
         loop {
             let error = match self.producer.commit_transaction(REQUEST_TIMEOUT) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    failpoint::reached(self.stage, "commit.after");
+                    return Ok(());
+                }
                 Err(error) => error,
             };
             let again = match &error {

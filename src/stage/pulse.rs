@@ -57,10 +57,23 @@ impl Pulses {
 impl Pulse {
     /// Does a piece of work that must end in time.
     pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-        self.busy_since.store(now + 1, Ordering::Relaxed);
+        self.begin();
         let _rest = Rest(&self.busy_since);
         work()
+    }
+
+    /// In the middle of a piece of work, waits for what may take as long as it likes: a cluster that is away is no
+    /// thread that is stuck.
+    pub(super) fn wait<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.busy_since.store(0, Ordering::Relaxed);
+        let result = wait();
+        self.begin();
+        result
+    }
+
+    fn begin(&self) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.busy_since.store(now + 1, Ordering::Relaxed);
     }
 }
 
@@ -88,6 +101,8 @@ mod tests {
                 std::thread::yield_now();
             }
             assert_eq!(pulses.stuck(Duration::from_millis(1)), Some("working"));
+            assert_eq!(pulses.stuck(Duration::from_mins(1)), None);
+            working.wait(|| assert_eq!(pulses.stuck(Duration::ZERO), None));
             assert_eq!(pulses.stuck(Duration::from_mins(1)), None);
         });
         assert_eq!(pulses.stuck(Duration::ZERO), None);

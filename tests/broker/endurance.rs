@@ -1,7 +1,7 @@
-//! The broker tests at full size: minutes, not seconds. `cargo test --test endurance`.
+//! The broker tests at full size: minutes, not seconds. `cargo test --test endurance`. What kills and freezes are at
+//! full size is in `tests/faults`.
 
 mod backlog;
-mod crash;
 mod exactness;
 mod floods;
 mod run;
@@ -40,16 +40,6 @@ fn late_flows_are_decided_by_each_partition() {
 #[test]
 fn the_consumer_group_protocol_gives_the_same() {
     exactness::check_consumer_protocol(FLOWS);
-}
-
-#[test]
-fn twenty_kills_leave_each_result_once() {
-    crash::check_kills("kills", 20, FLOWS, 20);
-}
-
-#[test]
-fn an_instance_frozen_beyond_its_transaction_leaves_each_result_once() {
-    crash::check_freeze("freeze", 21, FLOWS, Duration::from_secs(15));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Delivery on a real Kafka: what the mock cluster and unit tests cannot show.
 //!
-//! The whole matrix and the long runs are in the target `endurance`: `cargo test --test endurance`.
+//! The whole matrix and the long runs are in the target `endurance`: `cargo test --test endurance`; everything that can
+//! go wrong, by seeded schedules, in `faults`: `tests/faults/run.sh --help`.
 
 mod crash;
 mod exactness;

@@ -138,14 +138,26 @@ impl Prepared {
         ends
     }
 
-    /// Partition and offset of each record that goes to the dead letters: the first of each block.
+    /// Partition and offset of each record that goes to the dead letters.
     fn dead_letter_places(&self) -> Vec<(i32, i64)> {
-        let mut next = vec![0i64; self.partitions];
+        let letters = self.undecodable(|_, n| n as i64).into_iter();
+        let mut places: Vec<_> = letters.map(|(p, offset, _)| (p, offset)).collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// Partition, offset and value of each record that goes to the dead letters: the first of each block.
+    /// `offset_of` says where the n-th record of a partition is.
+    pub(crate) fn undecodable(
+        &self,
+        offset_of: impl Fn(i32, usize) -> i64,
+    ) -> Vec<(i32, i64, Option<&Vec<u8>>)> {
+        let mut next = vec![0; self.partitions];
         let mut in_block = vec![(0i64, 0usize); self.partitions];
-        let mut places = Vec::new();
+        let mut letters = Vec::new();
         for record in &self.records {
             let partition = record.out.partition as usize;
-            let offset = next[partition];
+            let offset = offset_of(record.out.partition, next[partition]);
             next[partition] += 1;
             if !matches!(record.content, Content::Undecodable) {
                 continue;
@@ -157,11 +169,10 @@ impl Prepared {
             }
             *count += 1;
             if *count <= DEAD_LETTERS.0 {
-                places.push((record.out.partition, offset));
+                letters.push((record.out.partition, offset, record.out.payload.as_ref()));
             }
         }
-        places.sort_unstable();
-        places
+        letters
     }
 }
 

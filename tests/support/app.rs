@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -85,6 +85,16 @@ impl<'c> App<'c> {
         self
     }
 
+    /// What instance `number` is called.
+    pub(crate) fn instance_id(&self, number: usize) -> String {
+        format!("{}-{number}", self.id)
+    }
+
+    /// Where its files are.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub(crate) fn topic(&self, which: &str) -> String {
         format!("{}-{which}", self.id)
     }
@@ -102,7 +112,31 @@ impl<'c> App<'c> {
     /// Starts a command in the place of instance `number`, with its configuration.
     pub(crate) fn start_as(&self, number: usize, command: &[&str]) -> Instance {
         let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let file = self.configure(number, listen);
+        let file = self.configure(number, listen, None);
+        self.start_on(number, command, &file, listen, &[])
+    }
+
+    /// Starts instance `number` with other `bootstrap.servers`, and further variables of the environment.
+    pub(crate) fn start_by(
+        &self,
+        number: usize,
+        bootstrap: &str,
+        env: &[(String, String)],
+    ) -> Instance {
+        let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let file = self.configure(number, listen, Some(bootstrap));
+        self.start_on(number, &["run"], &file, listen, env)
+    }
+
+    fn start_on(
+        &self,
+        number: usize,
+        command: &[&str],
+        file: &Path,
+        listen: SocketAddr,
+        env: &[(String, String)],
+    ) -> Instance {
+        let env = [self.env.as_slice(), env].concat();
         let mut attempt = 0;
         let log = loop {
             let log = self.dir.join(format!("{number}.{attempt}.log"));
@@ -114,15 +148,18 @@ impl<'c> App<'c> {
         let file = file.to_str().expect("the target folder's path is UTF-8");
         let args = command.iter().copied().chain(["--config", file]);
         Instance {
-            process: Process::start_with(BINARY, args, &self.env, &log),
+            process: Process::start_with(BINARY, args, &env, &log),
             listen,
         }
     }
 
-    /// Writes the configuration of instance `number`.
-    fn configure(&self, number: usize, listen: SocketAddr) -> PathBuf {
+    /// Writes the configuration of instance `number`, with other `bootstrap.servers` if given.
+    fn configure(&self, number: usize, listen: SocketAddr, bootstrap: Option<&str>) -> PathBuf {
         let mut config = self.config.clone();
-        config["instance_id"] = format!("{}-{number}", self.id).into();
+        config["instance_id"] = self.instance_id(number).into();
+        if let Some(bootstrap) = bootstrap {
+            config["kafka"]["bootstrap.servers"] = bootstrap.into();
+        }
         config["http"] = json!({"listen": listen.to_string()});
         // JSON is YAML.
         let file = self.dir.join(format!("{number}.yaml"));

@@ -25,10 +25,12 @@ pub(crate) use super::kafka_writer::Writer;
 
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// A topic to create: one replica per partition, on the broker named by `on` (node 1 by default).
+/// A topic to create: one replica per partition, on the broker named by `on` (node 1 by default), or as many
+/// replicas as the cluster has by default, wherever it likes.
 pub(crate) struct Topic<'a> {
     name: &'a str,
     on: Vec<i32>,
+    spread: bool,
     settings: Vec<(&'a str, &'a str)>,
 }
 
@@ -37,6 +39,7 @@ impl<'a> Topic<'a> {
         Self {
             name,
             on: vec![1; partitions],
+            spread: false,
             settings: Vec::new(),
         }
     }
@@ -44,6 +47,12 @@ impl<'a> Topic<'a> {
     /// Places `partition` on `broker`.
     pub(crate) fn place(mut self, partition: usize, broker: u32) -> Self {
         self.on[partition] = broker as i32;
+        self
+    }
+
+    /// Leaves replicas and their places to the cluster.
+    pub(crate) fn spread(mut self) -> Self {
+        self.spread = true;
         self
     }
 
@@ -60,7 +69,11 @@ impl<'a> Topic<'a> {
             .expect("an admin client can be created");
         let placement: Vec<[i32; 1]> = self.on.iter().map(|broker| [*broker]).collect();
         let placement: Vec<&[i32]> = placement.iter().map(<[i32; 1]>::as_slice).collect();
-        let replication = TopicReplication::Variable(&placement);
+        let replication = if self.spread {
+            TopicReplication::Fixed(-1)
+        } else {
+            TopicReplication::Variable(&placement)
+        };
         let mut topic = NewTopic::new(self.name, self.on.len() as i32, replication);
         for (name, value) in &self.settings {
             topic = topic.set(name, value);
@@ -151,7 +164,13 @@ impl Reader {
         &self.records
     }
 
-    fn step(&mut self) {
+    /// All records so far.
+    pub(crate) fn records(&self) -> &[Incoming] {
+        &self.records
+    }
+
+    /// Reads a record, if one comes soon.
+    pub(crate) fn step(&mut self) {
         match self.consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
                 self.ended[message.partition() as usize] = false;
@@ -240,6 +259,13 @@ fn is_passing(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::AllBrokersDown
             | RDKafkaErrorCode::NotLeaderForPartition
             | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::ReplicaNotAvailable
+            | RDKafkaErrorCode::OffsetNotAvailable
+            | RDKafkaErrorCode::FencedLeaderEpoch
+            | RDKafkaErrorCode::UnknownLeaderEpoch
+            | RDKafkaErrorCode::KafkaStorageError
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::OperationTimedOut
     )
 }
 

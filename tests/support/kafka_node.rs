@@ -22,16 +22,49 @@ const START: Duration = Duration::from_mins(2);
 /// Another process may take a port between our look and the node's bind.
 const ATTEMPTS: u32 = 3;
 
-/// A cluster: node 1 is controller and broker, further nodes are brokers.
+/// What a cluster is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// Nodes that are controllers and brokers. Everything has a replica on each, up to three, and is
+    /// written when all but one of them have it.
+    pub(crate) nodes: u32,
+    /// Further listeners of each node, which tell their clients to come to another port: see [`Route`].
+    pub(crate) routes: usize,
+}
+
+impl Shape {
+    /// One node that clients talk to directly.
+    pub(crate) const SINGLE: Self = Self {
+        nodes: 1,
+        routes: 0,
+    };
+}
+
+/// A listener that sends its clients to a port where somebody else listens and passes on what they say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    /// Which node.
+    pub(crate) node: u32,
+    /// Which of its routes, from 0.
+    pub(crate) number: usize,
+    /// Where clients are sent.
+    pub(crate) advertised: u16,
+    /// Where the node listens.
+    pub(crate) target: u16,
+}
+
+/// A cluster: the nodes that it started with are controllers and brokers, further nodes are brokers.
 pub(crate) struct Cluster {
+    shape: Shape,
     nodes: Vec<Node>,
-    controller_port: u16,
     dir: PathBuf,
 }
 
 struct Node {
     id: u32,
     port: u16,
+    controller: Option<u16>,
+    routes: Vec<Route>,
     dir: PathBuf,
     more: More,
     process: Mutex<Option<Process>>,
@@ -59,28 +92,45 @@ impl Cluster {
 
     /// A new cluster of one node.
     pub(crate) fn start() -> Self {
-        Self::start_with(More::default)
+        Self::of(Shape::SINGLE)
     }
 
-    /// The same with what `more` gives for each attempt.
+    /// A new cluster.
+    pub(crate) fn of(shape: Shape) -> Self {
+        Self::build(shape, More::default)
+    }
+
+    /// A new cluster of one node with what `more` gives for each attempt.
     pub(crate) fn start_with(more: impl Fn() -> More) -> Self {
+        Self::build(Shape::SINGLE, more)
+    }
+
+    fn build(shape: Shape, more: impl Fn() -> More) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let class_path = tools::kafka_class_path();
         let mut failures = String::new();
         for _ in 0..ATTEMPTS {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let dir = tools::scratch(&format!("kafka-{number}"));
-            let cluster = Self {
-                nodes: vec![Node {
-                    more: more(),
-                    ..Node::new(1, &dir)
-                }],
-                controller_port: free_port(),
-                dir,
+            let node = |id| Node {
+                more: more(),
+                ..Node::new(id, Some(free_port()), shape.routes, &dir)
             };
-            let controller = cluster.controller_port;
-            cluster.nodes[0].format(class_path, controller);
-            match cluster.run(1) {
+            let cluster = Self {
+                shape,
+                nodes: (1..=shape.nodes).map(node).collect(),
+                dir: dir.clone(),
+            };
+            thread::scope(|scope| {
+                for node in &cluster.nodes {
+                    scope.spawn(|| node.format(class_path, &cluster));
+                }
+            });
+            cluster
+                .nodes
+                .iter()
+                .for_each(|node| node.launch(class_path));
+            match (1..=shape.nodes).try_for_each(|id| cluster.until_listed(id)) {
                 Ok(()) => return cluster,
                 Err(log) => failures.push_str(&log),
             }
@@ -91,8 +141,8 @@ impl Cluster {
     /// Adds broker `nodes + 1`, so that a partition can be placed on a broker that will be stopped.
     pub(crate) fn add_broker(&mut self) -> u32 {
         let id = self.nodes.len() as u32 + 1;
-        let node = Node::new(id, &self.dir);
-        node.format(tools::kafka_class_path(), self.controller_port);
+        let node = Node::new(id, None, 0, &self.dir);
+        node.format(tools::kafka_class_path(), self);
         self.nodes.push(node);
         self.run(id)
             .unwrap_or_else(|log| panic!("broker {id} did not start:\n{log}"));
@@ -111,9 +161,35 @@ impl Cluster {
             .unwrap_or_else(|log| panic!("broker {id} did not start again:\n{log}"));
     }
 
-    /// For `bootstrap.servers`: node 1, which tests never stop.
+    /// Starts a killed broker again, and does not wait for it. See [`Self::is_listed`].
+    pub(crate) fn launch(&self, id: u32) {
+        self.node(id).launch(tools::kafka_class_path());
+    }
+
+    /// How many nodes there are.
+    pub(crate) fn size(&self) -> u32 {
+        self.nodes.len() as u32
+    }
+
+    /// Every route to every node.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
+        self.nodes
+            .iter()
+            .flat_map(|node| node.routes.iter().copied())
+    }
+
+    /// For `bootstrap.servers`: the controllers; one alone is never stopped by a test that needs it.
     pub(crate) fn bootstrap(&self) -> String {
-        format!("127.0.0.1:{}", self.nodes[0].port)
+        let controllers = self.nodes.iter().filter(|n| n.controller.is_some());
+        let servers = controllers.map(|n| format!("127.0.0.1:{}", n.port));
+        servers.collect::<Vec<_>>().join(",")
+    }
+
+    /// For `bootstrap.servers` of a client that takes a route.
+    pub(crate) fn bootstrap_by(&self, route: usize) -> String {
+        let routes = self.routes().filter(|r| r.number == route);
+        let servers = routes.map(|r| format!("127.0.0.1:{}", r.advertised));
+        servers.collect::<Vec<_>>().join(",")
     }
 
     /// Where node 1's further listeners are.
@@ -133,10 +209,25 @@ impl Cluster {
         &self.nodes[id as usize - 1]
     }
 
+    /// Whether the cluster's metadata lists a node now.
+    pub(crate) fn is_listed(&self, id: u32) -> bool {
+        let probe: BaseConsumer = self
+            .client()
+            .set("log_level", "0")
+            .create()
+            .expect("a consumer can be created without a broker");
+        let metadata = probe.fetch_metadata(None, Duration::from_secs(1));
+        metadata.is_ok_and(|m| m.brokers().iter().any(|b| b.id() == id as i32))
+    }
+
     /// Starts node `id` and waits until the cluster's metadata lists it. On an early exit: its log.
     fn run(&self, id: u32) -> Result<(), String> {
+        self.launch(id);
+        self.until_listed(id)
+    }
+
+    fn until_listed(&self, id: u32) -> Result<(), String> {
         let node = self.node(id);
-        node.launch(tools::kafka_class_path());
         let probe: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", self.bootstrap())
             .set("log_level", "0")
@@ -157,12 +248,20 @@ impl Cluster {
 }
 
 impl Node {
-    fn new(id: u32, dir: &Path) -> Self {
+    fn new(id: u32, controller: Option<u16>, routes: usize, dir: &Path) -> Self {
         let dir = dir.join(format!("node-{id}"));
         fs::create_dir_all(&dir).expect("a node's folder can be created");
+        let route = |number| Route {
+            node: id,
+            number,
+            advertised: free_port(),
+            target: free_port(),
+        };
         Self {
             id,
             port: free_port(),
+            controller,
+            routes: (0..routes).map(route).collect(),
             dir,
             more: More::default(),
             process: Mutex::new(None),
@@ -179,8 +278,8 @@ impl Node {
         self.dir.join("server.properties")
     }
 
-    fn format(&self, class_path: &str, controller_port: u16) {
-        fs::write(self.properties(), self.settings(controller_port))
+    fn format(&self, class_path: &str, cluster: &Cluster) {
+        fs::write(self.properties(), self.settings(cluster))
             .expect("server.properties can be written");
         let properties = self.properties();
         let format = Command::new("java")
@@ -221,46 +320,42 @@ impl Node {
 
     /// Default limits, but for what makes a fault test wait: session time-outs, and the sweep for
     /// transactions that timed out.
-    fn settings(&self, controller_port: u16) -> String {
-        let Self { id, port, dir, .. } = self;
+    fn settings(&self, cluster: &Cluster) -> String {
+        let Self { id, dir, .. } = self;
         let data = dir.join("data").display().to_string();
-        let (roles, listeners) = if *id == 1 {
-            let both =
-                format!("BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}");
-            ("broker,controller", both)
-        } else {
-            ("broker", format!("BROKER://127.0.0.1:{port}"))
+        let roles = match self.controller {
+            Some(_) => "broker,controller",
+            None => "broker",
         };
-        let More {
-            listeners: further,
-            settings: more,
-            ..
-        } = &self.more;
-        let each = |write: &dyn Fn(&(&str, u16, &str)) -> String| -> String {
-            further.iter().map(write).collect::<Vec<_>>().concat()
-        };
-        let listeners = listeners + &each(&|(name, port, _)| format!(",{name}://127.0.0.1:{port}"));
-        // A name and not an address, so that certificates can have the one and not the other.
-        let advertised = each(&|(name, port, _)| format!(",{name}://localhost:{port}"));
-        let protocols = each(&|(name, _, protocol)| format!(",{name}:{protocol}"));
+        let voters: Vec<_> = cluster
+            .nodes
+            .iter()
+            .filter_map(|n| Some(format!("{}@127.0.0.1:{}", n.id, n.controller?)))
+            .collect();
+        let voters = voters.join(",");
+        let (listeners, advertised, protocols) = self.listeners();
+        let replicas = cluster.shape.nodes.min(3);
+        let in_sync = replicas.saturating_sub(1).max(1);
         format!(
             "process.roles={roles}
 node.id={id}
-controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.quorum.voters={voters}
 listeners={listeners}
-advertised.listeners=BROKER://127.0.0.1:{port}{advertised}
-listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
+advertised.listeners={advertised}
+listener.security.protocol.map={protocols}
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
 log.dirs={data}
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
 auto.create.topics.enable=false
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 group.consumer.session.timeout.ms=3000
@@ -270,7 +365,39 @@ group.consumer.min.heartbeat.interval.ms=1000
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
-{more}"
+{}",
+            self.more.settings
+        )
+    }
+
+    /// All listeners, where each sends its clients, and their protocols.
+    fn listeners(&self) -> (String, String, String) {
+        let mut listeners = vec![format!("BROKER://127.0.0.1:{}", self.port)];
+        let mut advertised = listeners.clone();
+        let mut protocols = vec![
+            "BROKER:PLAINTEXT".to_owned(),
+            "CONTROLLER:PLAINTEXT".to_owned(),
+        ];
+        for (name, port, protocol) in &self.more.listeners {
+            listeners.push(format!("{name}://127.0.0.1:{port}"));
+            // A name and not an address, so that certificates can have the one and not the other.
+            advertised.push(format!("{name}://localhost:{port}"));
+            protocols.push(format!("{name}:{protocol}"));
+        }
+        for route in &self.routes {
+            let name = format!("ROUTE{}", route.number);
+            listeners.push(format!("{name}://127.0.0.1:{}", route.target));
+            advertised.push(format!("{name}://127.0.0.1:{}", route.advertised));
+            protocols.push(format!("{name}:PLAINTEXT"));
+        }
+        listeners.extend(
+            self.controller
+                .map(|port| format!("CONTROLLER://127.0.0.1:{port}")),
+        );
+        (
+            listeners.join(","),
+            advertised.join(","),
+            protocols.join(","),
         )
     }
 }

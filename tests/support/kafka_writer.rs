@@ -80,7 +80,15 @@ impl Writer {
         self.flush();
     }
 
-    fn flush(&self) {
+    /// Hands records over; [`Self::flush`] waits for them.
+    pub(crate) fn enqueue_all(&self, records: &[Outgoing]) {
+        for record in records {
+            self.enqueue(record);
+        }
+    }
+
+    /// Returns when the broker has all that was handed over.
+    pub(crate) fn flush(&self) {
         let flushed = self.producer.flush(ANSWER * 2);
         flushed.expect("the broker takes the records");
     }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const KAFKA: &str = "kafka-4.1.0";
+/// As in the pom.
+const KAFKA: &str = "4.1.0";
 const POM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/kafka/pom.xml");
 
 /// Cargo's target folder, wherever it is configured to be.
@@ -14,6 +15,14 @@ pub(crate) fn target_dir() -> &'static Path {
         .parent()
         .expect("cargo puts its tmp folder inside the target folder")
 }
+
+/// Another version of Apache Kafka for this process, to be chosen before the first one starts.
+pub(crate) fn use_kafka(version: &'static str) {
+    let chosen = KAFKA_VERSION.set(version);
+    assert!(chosen.is_ok(), "Kafka's version is chosen already");
+}
+
+static KAFKA_VERSION: OnceLock<&str> = OnceLock::new();
 
 /// The class path of Apache Kafka, fetched from Maven Central if it is not there yet.
 ///
@@ -26,30 +35,32 @@ pub(crate) fn kafka_class_path() -> &'static str {
         fs::create_dir_all(&tools).expect("target/tools can be created");
         let lock = File::create(tools.join("kafka.lock")).expect("the lock file can be created");
         lock.lock().expect("the lock file can be locked");
-        let home = tools.join(KAFKA);
+        let version = KAFKA_VERSION.get_or_init(|| KAFKA);
+        let home = tools.join(format!("kafka-{version}"));
         if !home.is_dir() {
-            fetch_kafka(&tools, &home);
+            fetch_kafka(&tools, &home, version);
         }
         format!("{}/*", home.display())
     })
 }
 
-fn fetch_kafka(tools: &Path, home: &Path) {
-    let partial = tools.join(format!("{KAFKA}.partial"));
+fn fetch_kafka(tools: &Path, home: &Path, version: &str) {
+    let partial = tools.join(format!("kafka-{version}.partial"));
     let copy = Command::new("mvn")
         .args(["-q", "-B", "-f", POM, "dependency:copy-dependencies"])
         .arg(format!("-DoutputDirectory={}", partial.display()))
         .arg("-DincludeScope=runtime")
+        .arg(format!("-Dkafka.version={version}"))
         .output();
     let copy = copy.unwrap_or_else(|error| {
         panic!(
-            "broker tests fetch {KAFKA} with Maven, and `mvn` does not start ({error}): install it, \
+            "broker tests fetch Kafka {version} with Maven, and `mvn` does not start ({error}): install it, \
              e.g. `apt-get install maven` or `brew install maven`"
         )
     });
     assert!(
         copy.status.success(),
-        "broker tests fetch {KAFKA} from Maven Central, and that ended with {}:\n{}{}",
+        "broker tests fetch Kafka {version} from Maven Central, and that ended with {}:\n{}{}",
         copy.status,
         String::from_utf8_lossy(&copy.stdout),
         String::from_utf8_lossy(&copy.stderr),

@@ -183,6 +183,8 @@ struct Totals {
     dead_letters: Vec<DeadLetter>,
     /// By selection, how far the last marker said that it is closed.
     closed: BTreeMap<Fingerprint, Timestamp>,
+    /// The same of the very first: where windows begin.
+    began: Option<BTreeMap<Fingerprint, Timestamp>>,
 }
 
 /// What a delta adds to its rule, leaf by leaf.
@@ -204,13 +206,15 @@ impl Totals {
     fn add(&mut self, mut flush: Flush) -> Marker {
         self.fates.add(&flush.fates);
         self.dead_letters.append(&mut flush.dead_letters);
-        let mut markers = vec![];
+        let mut markers: Vec<Marker> = vec![];
         let encoded = flush.encode(2, 4);
+        let is_first = self.began.is_none() && self.closed.values().all(|c| *c == Timestamp::MIN);
         let mut sums = BTreeMap::<Arc<str>, RuleSums>::new();
         for record in encoded.records {
             match partial::decode(&record.payload).unwrap() {
                 Partial::Delta(delta) => {
-                    assert!(markers.is_empty(), "markers come last");
+                    let beginning = if is_first { 2 } else { 0 };
+                    assert_eq!(markers.len(), beginning, "markers come last");
                     assert_eq!(record.key, delta.rule.as_bytes());
                     assert_eq!(record.partition, partial::partition_of(&delta.rule, 2));
                     let sum = sums.entry(Arc::clone(&delta.rule)).or_default();
@@ -219,17 +223,26 @@ impl Totals {
                 }
                 Partial::Marker(marker) => {
                     assert_eq!(record.key, b"flows/3");
-                    assert_eq!(record.partition as usize, markers.len());
+                    assert_eq!(record.partition as usize, markers.len() % 2);
                     markers.push(marker);
                 }
             }
         }
         sums.retain(|_, sum| *sum != RuleSums::default());
         assert_eq!(encoded.rules.into_iter().collect::<BTreeMap<_, _>>(), sums);
+        let closed = |marker: &Marker| {
+            let progress = marker.rules.iter();
+            progress.map(|p| (p.selection, p.closed_through)).collect()
+        };
+        if let [first, same, _, _] = &markers[..] {
+            assert!(is_first, "{first:?} tells again where windows begin");
+            assert_eq!((first, first.fates), (same, Fates::default()));
+            self.began = Some(closed(first));
+            markers.drain(..2);
+        }
         assert_eq!(markers.len(), 2);
         assert_eq!(markers[0], markers[1]);
-        let progress = markers[0].rules.iter();
-        self.closed = progress.map(|p| (p.selection, p.closed_through)).collect();
+        self.closed = closed(&markers[0]);
         markers.remove(0)
     }
 

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use super::others::Told;
 use super::start::{self, Beginning};
 use crate::count::Progress;
+use crate::kafka::failpoint;
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::Group;
 use crate::kafka::offsets::Offsets;
@@ -192,10 +193,12 @@ impl Asker {
             .offsets
             .partitions(&source.topic)?
             .ok_or_else(|| RequestError::Retry(format!("no such topic: {}", source.topic)))?;
+        failpoint::reached("count", "restore.before");
         let own = self
             .group
             .committed(std::slice::from_ref(source), COMMITTED)?;
         if let Some((_, Some(offset), metadata)) = own.into_iter().next() {
+            failpoint::reached("count", "restore.after");
             let (first, task) = start::parse(&metadata);
             return Ok(Answer::Committed {
                 number,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::detect::{DetectPlan, DetectTask, StateError};
+use crate::kafka::failpoint;
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::Group;
 use crate::kafka::offsets::Offsets;
@@ -148,6 +149,7 @@ impl Restorer {
         source: &SourceId,
         alive: &Weak<()>,
     ) -> Result<Option<(DetectTask, i64)>, RequestError> {
+        failpoint::reached("detect", "restore.before");
         let committed = self
             .pulse
             .during(|| {
@@ -178,6 +180,7 @@ impl Restorer {
         let Some(table) = table else {
             return Ok(None);
         };
+        failpoint::reached("detect", "restore.after");
         let task = self.task(source, table, committed)?;
         Ok(Some((task, committed.unwrap_or(low))))
     }

@@ -19,6 +19,7 @@ use crate::partial::SourceId;
 use crate::stage::Shell;
 use crate::stage::count::{pause, prepare};
 use crate::stage::output::Output;
+use crate::stage::pulse::Pulse;
 use crate::stage::status::Stage;
 use crate::telemetry::otel::Finalised;
 use crate::telemetry::{Span, clock};
@@ -49,6 +50,7 @@ pub(super) struct Worker<'s> {
     frozen: bool,
     next_tick: Instant,
     next_lag: Instant,
+    pulse: Pulse,
 }
 
 /// What became of an emission.
@@ -84,12 +86,13 @@ impl<'s> Worker<'s> {
             frozen: false,
             next_tick: Instant::now(),
             next_lag: Instant::now(),
+            pulse: shell.pulses.of("detect"),
         }
     }
 
     /// Until a stop is requested or nothing more can be done. Drops queues and channels.
     pub(super) fn run(mut self) -> Result<(), Fatal> {
-        let pulse = self.shell.pulses.of("detect");
+        let pulse = self.pulse.clone();
         while !self.shell.stop.is_requested() {
             let mut read = false;
             for at in 0..self.slots.len() {
@@ -286,7 +289,11 @@ impl<'s> Worker<'s> {
         }
         let question = slot.restore();
         // Committed offsets may be read back only when the producer has settled what it left.
-        if prepare(self.shell, Stage::Detect, &mut self.producer)? {
+        let (shell, producer) = (self.shell, &mut self.producer);
+        if self
+            .pulse
+            .wait(|| prepare(shell, Stage::Detect, producer))?
+        {
             self.ask(question);
             pause(AFTER_FAILURE);
         }
