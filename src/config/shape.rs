@@ -217,7 +217,7 @@ impl<'a> Shape<'a> {
         found.push((
             origin.to_owned(),
             path.to_owned(),
-            format!("is {}; valid is {}", describe(value), self.wanted(schema)),
+            format!("is {}; valid is {}", said(value, path), self.wanted(schema)),
         ));
     }
 
@@ -294,6 +294,14 @@ fn words(schema: &Json) -> Vec<&str> {
         words.extend(self::words(branch));
     }
     words
+}
+
+/// The value in words. What stands where the properties of librdkafka belong may be a password.
+fn said(value: &Value, path: &str) -> String {
+    match &value.kind {
+        ValueKind::String(_) if path == "kafka" => "text".to_owned(),
+        _ => describe(value),
+    }
 }
 
 fn unknown_word(value: &Value, words: &[&str], path: &str, origin: &str, found: &mut Found) {
