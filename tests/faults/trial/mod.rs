@@ -110,6 +110,8 @@ pub(crate) fn run(
     let clocks = Clocks::new(app.dir());
     let collector = Collector::default();
     let ended = std::thread::scope(|scope| {
+        // Also when something panics: the scope waits for the readers.
+        let _stopped = Stopped(&collector);
         let (say, said) = channel();
         let mut trial = Trial {
             scope,
@@ -164,6 +166,15 @@ pub(crate) fn run(
     Verdict {
         wrong,
         killed: ended.killed,
+    }
+}
+
+/// Ends the readers when it goes.
+struct Stopped<'c>(&'c Collector);
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
