@@ -18,7 +18,7 @@ fetch() {
     download || { apt-get -qq update && download; } || return 0
     dpkg -x "$partial"/libfaketime_*.deb "$partial"
     mv "$partial"/usr/lib/*/faketime/libfaketimeMT.so.1 "$partial"
-    rm -rf "$partial"/usr "$partial"/*.deb
+    rm -rf "${partial:?}"/usr "${partial:?}"/*.deb
     mv "$partial" "$root"
 }
 

@@ -2,7 +2,7 @@
 # Fuzzes what reads bytes of others: records, deltas and saved state, configuration, filters. Each target checks
 # properties, not only that nothing panics; its file in tests/fuzz/targets says which.
 #
-#   tests/fuzz/run.sh [SECONDS [TARGET…]]   each target for so long (60), two at a time; all of them by default
+#   tests/fuzz/run.sh [SECONDS [TARGET…]]   each target for so long (60), four at a time; all of them by default
 #   tests/fuzz/run.sh --build               only compiles
 #   tests/fuzz/run.sh --keep [TARGET…]      puts 4 KB of what was found since into tests/fuzz/corpus
 #
@@ -115,4 +115,4 @@ fi
 
 export -f fuzz longest
 export home programs found seconds
-printf '%s\n' "${targets[@]}" | xargs -P 2 -I '{}' bash -euo pipefail -c 'fuzz {}'
+printf '%s\n' "${targets[@]}" | xargs -P 4 -I '{}' bash -euo pipefail -c 'fuzz {}'
