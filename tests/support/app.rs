@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -13,9 +14,20 @@ use super::model::Rule;
 use super::process::{Process, Signal};
 use super::{rules, tools, wait};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_hotprefix");
 /// A join takes a second or two; tests share two cores with a broker, other instances and a compiler.
 const READY: Duration = Duration::from_secs(90);
+
+/// The program as it was when this process began: another suite may put one with other features in its place.
+fn binary() -> &'static str {
+    static BINARY: OnceLock<String> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let ours = tools::scratch("program").join("hotprefix");
+        fs::hard_link(env!("CARGO_BIN_EXE_hotprefix"), &ours)
+            .expect("the program can be linked to in the target folder");
+        let ours = ours.to_str().expect("the target folder's path is UTF-8");
+        ours.to_owned()
+    })
+}
 
 /// One application: its configuration and where its files are.
 pub(crate) struct App<'c> {
@@ -148,7 +160,7 @@ impl<'c> App<'c> {
         let file = file.to_str().expect("the target folder's path is UTF-8");
         let args = command.iter().copied().chain(["--config", file]);
         Instance {
-            process: Process::start_with(BINARY, args, &env, &log),
+            process: Process::start_with(binary(), args, &env, &log),
             listen,
         }
     }
