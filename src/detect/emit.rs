@@ -32,7 +32,7 @@ impl DetectTask {
         Some(self.seal(emission))
     }
 
-    /// Provisional alerts for windows that some source closed `max_wait` of wall-clock time ago, and
+    /// Provisional alerts for windows that some source closed `max_wait` of real time ago, and
     /// that others hold back. `None` when there is nothing new to tell.
     pub fn overdue(&mut self, wall: Timestamp) -> Option<Emission> {
         if self.in_flight || self.due.is_some() || self.is_recovering() {

@@ -1,6 +1,6 @@
 //! Deltas and markers of one partials partition → alerts and window records. Pure.
 //!
-//! In: the records of a partials partition in log order, and the wall clock as an argument where an
+//! In: the records of a partials partition in log order, and real time as an argument where an
 //! operator's patience is measured. Out: [`Emission`]s, each to be committed as one transaction:
 //! alerts, one record for every window, changes of the saved state, and the offset to go on from.
 //! Guarantees: a window is finalised at the marker with which its last expected source closed it,

@@ -6,7 +6,7 @@
 //! marker made due need several emissions, all but the last are saved as of *before* that marker;
 //! after a crash in between it is read again and makes the rest due again.
 //!
-//! Deliberately absent: any decision by the wall clock but `overdue`, and any memory of a window that
+//! Deliberately absent: any decision by a clock but `overdue`, and any memory of a window that
 //! has nothing in it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -200,7 +200,7 @@ impl DetectTask {
         }
     }
 
-    /// Takes the record at `offset`, in log order. `wall` is the wall clock, for `max_wait` alone.
+    /// Takes the record at `offset`, in log order. `wall` is a clock that nobody sets, for `max_wait` alone.
     pub fn apply(&mut self, offset: i64, partial: Partial, wall: Timestamp) {
         if self.in_flight || self.due.is_some() {
             self.held.push_back((offset, partial, wall));

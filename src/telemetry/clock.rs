@@ -1,6 +1,7 @@
 //! The wall clock: the only place that reads it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::time::{Timestamp, millis};
 
@@ -23,4 +24,12 @@ pub fn now() -> Timestamp {
         Ok(since) => Timestamp::from_millis(millis(since)),
         Err(before) => Timestamp::from_millis(-millis(before.duration())),
     }
+}
+
+/// The time at the first call, and what has passed since: for how long something lasts. It goes on at its pace when somebody
+/// sets the machine's clock.
+pub fn steady() -> Timestamp {
+    static BEGAN: OnceLock<(Instant, Timestamp)> = OnceLock::new();
+    let (at, time) = BEGAN.get_or_init(|| (Instant::now(), now()));
+    time.plus(at.elapsed())
 }

@@ -236,8 +236,8 @@ fn others(random: &mut Random, brokers: u32) -> Vec<Fault> {
             broker: 1 + random.below(u64::from(brokers)) as u32,
             time: 1_000 + random.below(3_000),
         },
-        // Forwards, by less than `max_wait`, which goes by the wall clock. Backwards, never to before the load's
-        // times: what is ahead of the wall clock is brought back to it.
+        // Forwards also by more than `max_wait`, which no clock that is set can shorten. Backwards, never to before the
+        // load's times: what is ahead of the wall clock is brought back to it.
         Fault::Clock {
             slot: slot(),
             by: [900, 1_800, -120, -240][random.below(4) as usize],

@@ -210,7 +210,7 @@ impl<'s> Worker<'s> {
     }
 
     fn read(&mut self, at: usize) -> Result<bool, Fatal> {
-        let (now, wall) = (Instant::now(), clock::now());
+        let (now, wall) = (Instant::now(), clock::steady());
         let Some(slot) = self.slots.get_mut(at).filter(|_| !self.frozen) else {
             return Ok(false);
         };
@@ -238,7 +238,7 @@ impl<'s> Worker<'s> {
 
     /// Writes what is overdue, or at least how far it is.
     fn look(&mut self, at: usize) -> Result<(), Fatal> {
-        let wall = clock::now();
+        let wall = clock::steady();
         while let Some((emission, begun)) = self.pass(at, |task| task.overdue(wall)) {
             self.commit(at, emission, begun)?;
         }

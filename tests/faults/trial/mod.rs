@@ -84,10 +84,11 @@ pub(crate) struct Verdict {
 }
 
 /// The application of the trials: a flush every 50 ms, of which the commit takes a good part, so that a transaction is
-/// nearly always open. Nothing is told before it is final: what is provisional depends on the wall clock.
+/// nearly always open. Nothing is told before it is final: what is provisional depends on how long things take.
 pub(crate) fn app<'c>(prepared: &Prepared, cluster: &'c Cluster, id: &str) -> App<'c> {
     let app = prepared.app(cluster, id);
-    app.set("flush_interval", "50ms").set("time.max_wait", "1h")
+    app.set("flush_interval", "50ms")
+        .set("time.max_wait", "10m")
 }
 
 /// Runs `schedule` on a fresh cluster with routes.
