@@ -174,8 +174,11 @@ fn many_idle_connections_keep_no_probe_out_and_are_bounded() {
             assert!(begun.elapsed() < PROBE, "{path}: {:?}", begun.elapsed());
         }
     }
-    let open = established(&instance);
-    assert!(open <= 64, "{open} connections are open");
+    // One that was ended is closed a moment later.
+    let every = Duration::from_millis(20);
+    wait::until("at most 64 connections are open", PROBE, every, || {
+        (established(&instance) <= 64).then_some(())
+    });
     drop(idle);
     instance.stop();
 }
