@@ -115,7 +115,9 @@ impl Others {
                 offset, end, idle, ..
             } = known.told;
             let has_records = end.is_some_and(|end| offset.is_none_or(|o| o < end));
-            let has_leader = known.answered.is_some_and(|at| within(at, GONE));
+            // What moves has a leader, also while a busy one is slow to tell the end.
+            let has_leader =
+                known.answered.is_some_and(|at| within(at, GONE)) || within(known.moved, GONE);
             let holds = !idle && has_records && has_leader && within(known.moved, STUCK);
             (known.told.stream_time, holds)
         });
@@ -186,11 +188,14 @@ mod tests {
         others.learn(start + s(2), vec![told(Some(5), None)]);
         assert!(holds(&others, start + s(2)), "one answer is missing");
         assert!(!holds(&others, start + s(3)), "its leader is gone");
-        others.learn(start + s(29), vec![told(Some(5), Some(12))]);
-        assert!(holds(&others, start + s(29)));
-        assert!(!holds(&others, start + s(30)));
-        others.learn(start + s(31), vec![told(Some(6), Some(12))]);
-        assert!(holds(&others, start + s(31)), "it moves again");
+        others.learn(start + s(4), vec![told(Some(6), None)]);
+        assert!(holds(&others, start + s(4)), "it is not: it moves");
+        others.learn(start + s(5), vec![told(Some(5), Some(9))]);
+        others.learn(start + s(34), vec![told(Some(5), Some(12))]);
+        assert!(holds(&others, start + s(34)));
+        assert!(!holds(&others, start + s(35)));
+        others.learn(start + s(36), vec![told(Some(6), Some(12))]);
+        assert!(holds(&others, start + s(36)), "it moves again");
     }
 
     #[test]
