@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::run::{Prepared, base};
+use crate::run::{Prepared, base, record};
 use crate::support::app::App;
 use crate::support::encode;
-use crate::support::flows::{Content, Flow, Load, Outgoing, Record};
+use crate::support::flows::{Content, Flow, Load};
 use crate::support::kafka_client::{Reader, Topic, Writer, read_all};
 use crate::support::kafka_node::Cluster;
 use crate::support::model;
@@ -85,15 +85,6 @@ pub(crate) fn check_compression_bombs(name: &str) {
         );
         prepared.finish(&app, instances);
     }
-}
-
-fn record(content: Content, payload: Vec<u8>) -> Record {
-    let out = Outgoing {
-        partition: 0,
-        timestamp: base(),
-        payload: Some(payload),
-    };
-    Record { content, out }
 }
 
 /// An application that has counted a load, and stopped.

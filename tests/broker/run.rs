@@ -244,3 +244,13 @@ pub(crate) fn base() -> i64 {
         past - past.rem_euclid(60_000)
     })
 }
+
+/// A record at [`base`], in partition 0.
+pub(crate) fn record(content: Content, payload: Vec<u8>) -> Record {
+    let out = Outgoing {
+        partition: 0,
+        timestamp: base(),
+        payload: Some(payload),
+    };
+    Record { content, out }
+}

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use hotprefix::partial::{Partial, decode};
 
-use crate::run::{Prepared, base};
+use crate::run::{Prepared, base, record};
 use crate::support::encode;
-use crate::support::flows::{Content, Flow, Format, Outgoing, Record};
+use crate::support::flows::{Content, Flow, Format, Record};
 use crate::support::kafka_client::{Topic, Writer, read_all};
 use crate::support::kafka_node::Cluster;
 use crate::support::model::{self, BYTES, FLOWS, Key, Late, Lengths, Mode, Rule};
@@ -81,15 +81,6 @@ fn records(addresses: u32) -> Vec<Record> {
         encode::arp(received / 1000),
     ));
     records
-}
-
-fn record(content: Content, payload: Vec<u8>) -> Record {
-    let out = Outgoing {
-        partition: 0,
-        timestamp: base(),
-        payload: Some(payload),
-    };
-    Record { content, out }
 }
 
 fn flow(dst: u32, dst_port: u16) -> Flow {
