@@ -1,23 +1,33 @@
 //! One process of the service: telemetry and signals around the stages.
 //!
 //! In: a checked configuration. Out: the stages' own result, after everything was committed. SIGTERM and
-//! Ctrl-C ask for the end; after a second one, or five seconds, nobody waits for it.
+//! Ctrl-C ask for the end; after a second one, or five seconds, nobody waits for it. Nor when the wall clock is
+//! set back, which Kafka clients do not survive.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use tokio::runtime::Runtime;
 
 use crate::config::Config;
 use crate::kafka::{Fatal, Identity, TopicFacts};
 use crate::stage::{self, Stages, Status, Stop, Surroundings};
-use crate::telemetry::{HttpError, Metrics, MetricsError, Otel, Server, Watch, announce, serve};
+use crate::telemetry::{
+    HttpError, Metrics, MetricsError, Otel, Server, Watch, announce, clock, serve,
+};
 
 /// The exit code of a process that does not wait for its stages: what was not committed is done again.
 const IMPATIENT: i32 = 1;
 /// The stages give up by themselves before this; requests to a cluster that does not answer do not.
 const PATIENCE: Duration = Duration::from_millis(4_950);
+/// librdkafka's threads wait until a time of the wall clock (its issue 2145): one that is set back by more than this
+/// holds them for as long, and the group thinks them dead. A new process has none that wait.
+const SET_BACK: Duration = Duration::from_secs(5);
+/// How often that is looked for.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Why the service does not run, or no longer.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +35,9 @@ pub enum ServiceError {
     /// Threads for telemetry and signals.
     #[error("starting threads: {0}")]
     Runtime(std::io::Error),
+    /// Somebody set the machine's clock.
+    #[error("the wall clock was set back by {}s: Kafka clients would wait until it is where it was", .0.as_secs())]
+    SetBack(Duration),
     /// Signals.
     #[error("listening for signals: {0}")]
     Signals(std::io::Error),
@@ -105,18 +118,46 @@ impl Service {
 
     /// Runs the stages until they are asked to stop and have committed, or one fails.
     pub fn run(self, stages: Stages) -> Result<(), ServiceError> {
-        let result = stage::run(self.config, stages, self.around);
-        drop(self.server);
-        self.runtime.shutdown_background();
-        Ok(result?)
+        self.watch_over(move |config, around| stage::run(config, stages, around))
     }
 
     /// [`Self::run`] with both stages, on topics that are known to exist and to serve.
     pub fn run_on(self, facts: TopicFacts) -> Result<(), ServiceError> {
-        let result = stage::run_on(facts, self.config, Stages::Both, self.around);
+        self.watch_over(|config, around| stage::run_on(facts, config, Stages::Both, around))
+    }
+
+    fn watch_over(
+        self,
+        stages: impl FnOnce(Config, Surroundings) -> Result<(), Fatal> + Send + 'static,
+    ) -> Result<(), ServiceError> {
+        let (config, around) = (self.config, self.around);
+        let stop = around.stop.clone();
+        let (sender, ended) = bounded(1);
+        thread::Builder::new()
+            .name("stages".to_owned())
+            .spawn(move || {
+                // Whoever waits has left when the clock was set back.
+                let _ = sender.send(stages(config, around));
+            })
+            .map_err(ServiceError::Runtime)?;
+        let mut clock = clock::SetBack::default();
+        let result = loop {
+            match ended.recv_timeout(LOOK) {
+                Ok(result) => break result.map_err(ServiceError::from),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(by) = clock.look(SET_BACK) {
+                        stop.request();
+                        break Err(ServiceError::SetBack(by));
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    break Err(Fatal("the stages panicked: a bug".to_owned()).into());
+                }
+            }
+        };
         drop(self.server);
         self.runtime.shutdown_background();
-        Ok(result?)
+        result
     }
 }
 
