@@ -39,8 +39,6 @@ class Library:
         self.files = files
 
 
-# libcurl is compiled by curl-sys, but librdkafka's configure does not find it there, so that nothing of it is linked;
-# tests/release/check.py notices when that changes.
 # Crate, how its version or source names the library's, licence, package URL, CPE, licence files in the crate.
 LIBRARIES = [
     ("openssl-src", "openssl", r"\+(.+)", "Apache-2.0", "pkg:generic/openssl@{version}", "openssl:openssl", ["openssl/LICENSE.txt"]),

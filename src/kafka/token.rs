@@ -1,7 +1,7 @@
 //! Tokens for SASL OAUTHBEARER, asked for as `OpenID` Connect has it: client credentials at a token endpoint.
 //!
-//! librdkafka has this only where it was built with libcurl, which the crate's build does not find (tested: the
-//! property `sasl.oauthbearer.method` was refused). So the operator's properties of the same names are read here,
+//! librdkafka has this only where it was built with libcurl, which its build does not find where the crate's feature
+//! `curl-static` puts it (tested: the property `sasl.oauthbearer.method` was refused). So the operator's properties of the same names are read here,
 //! and librdkafka is handed tokens. In: the `kafka:` map. Out: a token that is valid for a while yet, asked for once
 //! by all clients of a process. Guarantees: no error holds the secret or a token; a request ends within
 //! [`PATIENCE`]. On failure the error says what the endpoint said, and which properties it may be about.
