@@ -17,6 +17,14 @@ pub struct ExporterIssues {
     pub unknown_sampling: u64,
 }
 
+impl ExporterIssues {
+    /// So much more.
+    pub const fn add(&mut self, more: Self) {
+        self.clamped += more.clamped;
+        self.unknown_sampling += more.unknown_sampling;
+    }
+}
+
 /// [`ExporterIssues`] by exporter, with memory of the last one: neighbours often share it.
 #[derive(Debug, Default)]
 pub(super) struct Exporters {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clients::ClientStatistics;
-use crate::count::RuleSums;
+use crate::count::{ExporterIssues, RuleSums};
 use crate::net::Addr;
 use crate::partial::{Fates, SourceId};
 use crate::time::Timestamp;
@@ -47,18 +47,21 @@ pub struct CountStatus {
     pub leaves: u64,
     /// What each rule selected in committed flushes of this process.
     pub rules: BTreeMap<Arc<str>, RuleSums>,
-    /// Flows counted as sampling rate 1 because nobody said, by exporter; `None` is no exporter, and all
-    /// that came when there were `MAX_EXPORTERS`. [`Self::add_unknown_sampling`] keeps it so.
-    pub unknown_sampling: BTreeMap<Option<Addr>, u64>,
+    /// What was wrong with flows, by exporter; `None` is no exporter, and all that came when there were
+    /// `MAX_EXPORTERS`. [`Self::add_exporter`] keeps it so.
+    pub exporters: BTreeMap<Option<Addr>, ExporterIssues>,
 }
 
 impl CountStatus {
-    /// So many more flows of `exporter` were counted as sampling rate 1.
-    pub fn add_unknown_sampling(&mut self, exporter: Option<Addr>, flows: u64) {
-        let known = &mut self.unknown_sampling;
+    /// So much more was wrong with flows of `exporter`.
+    pub fn add_exporter(&mut self, exporter: Option<Addr>, issues: ExporterIssues) {
+        let known = &mut self.exporters;
         let apart = known.len() - usize::from(known.contains_key(&None));
         let is_apart = apart < MAX_EXPORTERS || known.contains_key(&exporter);
-        *known.entry(exporter.filter(|_| is_apart)).or_default() += flows;
+        known
+            .entry(exporter.filter(|_| is_apart))
+            .or_default()
+            .add(issues);
     }
 }
 
@@ -139,13 +142,21 @@ mod tests {
     #[test]
     fn exporters_that_come_when_there_are_too_many_are_counted_together() {
         let mut count = CountStatus::default();
-        count.add_unknown_sampling(None, 1);
+        let one = ExporterIssues {
+            clamped: 2,
+            unknown_sampling: 1,
+        };
+        count.add_exporter(None, one);
         let first = 10..10 + MAX_EXPORTERS as u32;
         for exporter in first.clone().chain(0..5).chain(first.clone()) {
-            count.add_unknown_sampling(Some(Addr::V4(exporter)), 1);
+            count.add_exporter(Some(Addr::V4(exporter)), one);
         }
-        let mut expected: BTreeMap<_, _> = first.map(|e| (Some(Addr::V4(e)), 2)).collect();
-        expected.insert(None, 1 + 5);
-        assert_eq!(count.unknown_sampling, expected);
+        let times = |n| ExporterIssues {
+            clamped: 2 * n,
+            unknown_sampling: n,
+        };
+        let mut expected: BTreeMap<_, _> = first.map(|e| (Some(Addr::V4(e)), times(2))).collect();
+        expected.insert(None, times(1 + 5));
+        assert_eq!(count.exporters, expected);
     }
 }

@@ -7,13 +7,13 @@ use crate::run::{Output, Prepared, base};
 use crate::support::app::Instance;
 use crate::support::encode;
 use crate::support::flows::{Content, Flow, Load, Outgoing, Random, Record};
-use crate::support::kafka_client::{Incoming, Topic, Writer};
+use crate::support::kafka_client::{Incoming, Writer};
 use crate::support::kafka_node::Cluster;
-use crate::support::model::{self, BYTES, FLOWS, Key, Late, Lengths, Mode, Rule, Volume};
+use crate::support::model::{BYTES, FLOWS, Key, Late, Lengths, Mode, Rule, Volume};
 use crate::support::rules::rules;
 
 const MEGABYTE: u64 = 1_000_000;
-const HOUR: i64 = 3_600_000;
+pub(crate) const HOUR: i64 = 3_600_000;
 /// Partitions of a flood.
 const PARTITIONS: usize = 4;
 /// What an instance holds without traffic, and what queues, batches and deltas under way may add.
@@ -62,15 +62,26 @@ fn records(flows: impl Iterator<Item = Flow>) -> Vec<Record> {
 }
 
 fn prepared(cluster: &Cluster, name: &str, rules: Vec<Rule>, records: Vec<Record>) -> Prepared {
-    Topic::new(name, PARTITIONS).create(cluster);
-    Writer::new(cluster, name).write(records.iter().map(|r| &r.out));
-    Prepared {
-        topic: name.to_owned(),
-        partitions: PARTITIONS,
-        outcome: model::run(&rules, PARTITIONS, &records),
-        rules,
-        records,
+    let prepared = Prepared::of_records(cluster, name, rules, PARTITIONS, records);
+    Writer::new(cluster, name).write(prepared.outgoing());
+    prepared
+}
+
+/// Puts an exporter's clock off by so many milliseconds. To the model its flows are at the time of their records. How many
+/// there are.
+pub(crate) fn set_clock(records: &mut [Record], exporter: IpAddr, off: i64) -> usize {
+    let mut flows = 0;
+    for Record { content, out } in records {
+        if let Content::Flow(flow) = content
+            && flow.exporter == exporter
+        {
+            flow.received = flow.received / 1000 * 1000 + off;
+            out.payload = Some(encode::encode(flow));
+            flow.received = out.timestamp;
+            flows += 1;
+        }
     }
+    flows
 }
 
 /// Memory follows rows, not records.
@@ -226,23 +237,9 @@ pub(crate) fn check_folding(name: &str, addresses: usize, max: usize) {
 pub(crate) fn check_clocks(name: &str, flows: usize) {
     let cluster = Cluster::shared();
     let load = Load::new(33, flows, PARTITIONS, base());
-    let (ahead, behind) = (v4(0xc000_0203), v4(0xc000_0204));
-    let mut lies = 0;
     let mut records = load.generate();
-    for Record { content, out } in &mut records {
-        let Content::Flow(flow) = content else {
-            continue;
-        };
-        let off = match flow.exporter {
-            exporter if exporter == ahead => 5 * HOUR,
-            exporter if exporter == behind => -7 * HOUR,
-            _ => continue,
-        };
-        flow.received = flow.received / 1000 * 1000 + off;
-        out.payload = Some(encode::encode(flow));
-        flow.received = out.timestamp;
-        lies += 1;
-    }
+    let lies = set_clock(&mut records, v4(0xc000_0203), 5 * HOUR)
+        + set_clock(&mut records, v4(0xc000_0204), -7 * HOUR);
     let prepared = prepared(cluster, name, rules(), records);
     assert!(lies > flows / 3, "{lies} flows lie");
     assert!(prepared.outcome.alerts.len() > 10, "the model sees little");

@@ -1,5 +1,8 @@
 //! A real run exposes every metric there is, and the numbers are those of the run.
 
+use std::net::Ipv4Addr;
+
+use crate::floods::{HOUR, set_clock};
 use crate::run::{Prepared, base};
 use crate::support::flows::Load;
 use crate::support::kafka_client::Writer;
@@ -10,6 +13,8 @@ use crate::support::scrape::{Scrape, Seen, Wrong};
 
 /// The partition that says nothing until the others have waited for it.
 const SILENT: i32 = 3;
+/// An exporter whose clock is hours behind.
+const WRONG_CLOCK: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 4);
 
 #[test]
 fn every_metric_is_exposed_by_a_real_run_and_fits_it() {
@@ -19,10 +24,13 @@ fn every_metric_is_exposed_by_a_real_run_and_fits_it() {
         lateness_ms: 25_000,
         ..Load::new(8, 20_000, 4, base())
     };
-    let prepared = Prepared::unwritten(cluster, "metrics", rules(), &load);
+    let mut records = load.generate();
+    let clamped = set_clock(&mut records, WRONG_CLOCK.into(), -7 * HOUR) as u64;
+    let prepared = Prepared::of_records(cluster, "metrics", rules(), load.partitions, records);
     let app = prepared
         .app(cluster, "metrics")
         .set("time.max_wait", "3s")
+        .set("time.max_behind", "10m")
         .set("kafka.statistics.interval.ms", 200);
     let (silent, others): (Vec<_>, Vec<_>) =
         prepared.outgoing().partition(|r| r.partition == SILENT);
@@ -59,6 +67,9 @@ fn every_metric_is_exposed_by_a_real_run_and_fits_it() {
     seen.until(&instance, |scrape| {
         let mut wrong = Wrong::default();
         count(&mut wrong, scrape, &prepared.outcome);
+        let exporter = WRONG_CLOCK.to_string();
+        let labels = [("exporter", exporter.as_str())];
+        wrong.unless_equal(scrape, "hotprefix_clamped_flows_total", &labels, clamped);
         detect(&mut wrong, scrape, &prepared.outcome);
         time(&mut wrong, scrape, &load);
         clients(&mut wrong, scrape);

@@ -30,15 +30,24 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Creates the topic and runs the model; nothing is written yet.
     pub(crate) fn unwritten(cluster: &Cluster, topic: &str, rules: Vec<Rule>, load: &Load) -> Self {
-        Topic::new(topic, load.partitions).create(cluster);
-        let records = load.generate();
-        let outcome = model::run(&rules, load.partitions, &records);
+        Self::of_records(cluster, topic, rules, load.partitions, load.generate())
+    }
+
+    /// [`Self::unwritten`] of records that are like no load's.
+    pub(crate) fn of_records(
+        cluster: &Cluster,
+        topic: &str,
+        rules: Vec<Rule>,
+        partitions: usize,
+        records: Vec<Record>,
+    ) -> Self {
+        Topic::new(topic, partitions).create(cluster);
         Self {
             topic: topic.to_owned(),
-            partitions: load.partitions,
+            partitions,
+            outcome: model::run(&rules, partitions, &records),
             rules,
             records,
-            outcome,
         }
     }
 

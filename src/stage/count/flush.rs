@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::start;
 use super::strays::Strays;
-use crate::count::{Flush, RuleSums};
+use crate::count::{ExporterIssues, Flush, RuleSums};
 use crate::kafka::Fatal;
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::Group;
@@ -75,7 +75,7 @@ struct Encoded {
 struct Told {
     source: SourceId,
     fates: Fates,
-    unknown_sampling: Vec<(Option<Addr>, u64)>,
+    exporters: Vec<(Option<Addr>, ExporterIssues)>,
     rules: Vec<(Arc<str>, RuleSums)>,
     /// A dead letter's reason.
     reason: Option<String>,
@@ -186,12 +186,7 @@ impl Flusher {
         let mut told = Told {
             source: source.clone(),
             fates: flush.fates,
-            unknown_sampling: flush
-                .exporters
-                .iter()
-                .map(|(exporter, issues)| (*exporter, issues.unknown_sampling))
-                .filter(|(_, n)| *n > 0)
-                .collect(),
+            exporters: std::mem::take(&mut flush.exporters),
             rules: Vec::new(),
             reason: letters.last().map(|l| l.reason.clone()),
         };
@@ -247,8 +242,8 @@ impl Flusher {
                 for (rule, sums) in &told.rules {
                     count.rules.entry(Arc::clone(rule)).or_default().add(sums);
                 }
-                for (exporter, n) in &told.unknown_sampling {
-                    count.add_unknown_sampling(*exporter, *n);
+                for (exporter, issues) in &told.exporters {
+                    count.add_exporter(*exporter, *issues);
                 }
             }
         });

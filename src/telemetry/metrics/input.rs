@@ -6,6 +6,7 @@ use opentelemetry::KeyValue;
 
 use super::MAX_PARTITIONS;
 use super::table::{Label, Metric, OTHER, Seen, Show, Source, Unit, flag};
+use crate::count::ExporterIssues;
 use crate::partial::{Fates, SourceId};
 use crate::telemetry::SourceStatus;
 use crate::telemetry::snapshot::MAX_EXPORTERS;
@@ -104,11 +105,17 @@ pub(super) const ALL: &[Metric] = &[
         help: "Flows counted as sampling rate 1 because nobody said, by exporter; other has those without one, too.",
         worry: "An exporter that samples is listed: its volumes are too low by its rate; set `sampling` for it.",
         source: Source::Counter(|s, show| {
-            for (exporter, flows) in s.now.count.iter().flat_map(|c| &c.unknown_sampling) {
-                let exporter = exporter.map_or_else(|| OTHER.to_owned(), |e| e.to_string());
-                show(*flows as f64, &[KeyValue::new("exporter", exporter)]);
-            }
+            by_exporter(s, show, |issues| issues.unknown_sampling);
         }),
+    },
+    Metric {
+        name: "hotprefix_clamped_flows_total",
+        unit: Unit::Count("flow"),
+        labels: &[Label::or_other("exporter", MAX_EXPORTERS)],
+        help: "Flows whose time was out of bounds and replaced by the record's, by exporter; other has those without one, \
+               too.",
+        worry: "An exporter is listed: its clock is wrong, or with `time.event_time: received` the collector's.",
+        source: Source::Counter(|s, show| by_exporter(s, show, |issues| issues.clamped)),
     },
 ];
 
@@ -117,6 +124,17 @@ pub(super) fn labels(source: &SourceId) -> [KeyValue; 2] {
         KeyValue::new("topic", source.topic.to_string()),
         KeyValue::new("partition", i64::from(source.partition)),
     ]
+}
+
+/// A sum of each exporter that has any.
+fn by_exporter(seen: &Seen, show: &mut Show<'_>, read: impl Fn(&ExporterIssues) -> u64) {
+    for (exporter, issues) in seen.now.count.iter().flat_map(|c| &c.exporters) {
+        let flows = read(issues);
+        if flows > 0 {
+            let exporter = exporter.map_or_else(|| OTHER.to_owned(), |e| e.to_string());
+            show(flows as f64, &[KeyValue::new("exporter", exporter)]);
+        }
+    }
 }
 
 /// A number of each assigned partition that has one.

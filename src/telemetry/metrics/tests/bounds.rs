@@ -29,7 +29,7 @@ pub(super) fn crowd() -> Snapshot {
         ..CountStatus::default()
     };
     for exporter in 0..MAX_EXPORTERS as u32 + 5 {
-        count.add_unknown_sampling(Some(Addr::V4(exporter)), 1);
+        count.add_exporter(Some(Addr::V4(exporter)), issues(2, 1));
     }
     Snapshot {
         count: Some(count),
@@ -62,6 +62,7 @@ fn series_are_bounded_and_nothing_is_lost() {
         ("hotprefix_partials_lag_records{", MAX_PARTITIONS),
         ("hotprefix_missing_source{", MAX_PARTITIONS),
         ("hotprefix_unknown_sampling_flows_total{", MAX_EXPORTERS + 1),
+        ("hotprefix_clamped_flows_total{", MAX_EXPORTERS + 1),
         ("hotprefix_rule_flows_total{", MAX_RULES + 1),
         ("hotprefix_active_alerts{", MAX_RULES + 1),
         ("hotprefix_window_leaves_count{", MAX_RULES + 1),
@@ -74,6 +75,7 @@ fn series_are_bounded_and_nothing_is_lost() {
         &[
             r#"hotprefix_records_total{fate="selected",partition="other",topic="other"} 5"#,
             r#"hotprefix_unknown_sampling_flows_total{exporter="other"} 5"#,
+            r#"hotprefix_clamped_flows_total{exporter="other"} 10"#,
             r#"hotprefix_rule_flows_total{rule="other"} 5"#,
             r#"hotprefix_active_alerts{rule="other"} 5"#,
             r#"hotprefix_window_leaves_count{rule="other"} 5"#,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::input::EXCLUSIVE_FATES;
 use super::*;
-use crate::count::RuleSums;
+use crate::count::{ExporterIssues, RuleSums};
 use crate::net::Addr;
 use crate::partial::SourceId;
 use crate::telemetry::{BrokerState, ClientState, ClientStatistics};
@@ -36,6 +36,13 @@ fn status(selected: u64) -> SourceStatus {
         waiting: false,
         lag: Some(7),
         wrong_format: None,
+    }
+}
+
+const fn issues(clamped: u64, unknown_sampling: u64) -> ExporterIssues {
+    ExporterIssues {
+        clamped,
+        unknown_sampling,
     }
 }
 
@@ -74,7 +81,11 @@ fn count_stage_is_shown_by_partition_and_rule() {
                 bytes: 99,
             },
             leaves: 12,
-            unknown_sampling: [(Some(Addr::V4(0xc000_0201)), 4)].into(),
+            exporters: [
+                (Some(Addr::V4(0xc000_0201)), issues(0, 4)),
+                (Some(Addr::V4(0xc000_0202)), issues(3, 0)),
+            ]
+            .into(),
             rules: [("web".into(), sums), ("dns".into(), RuleSums::default())].into(),
         }),
         client_errors: 2,
@@ -108,6 +119,7 @@ fn count_stage_is_shown_by_partition_and_rule() {
             "hotprefix_flush_bytes_total 99",
             "hotprefix_count_leaves 12",
             r#"hotprefix_unknown_sampling_flows_total{exporter="192.0.2.1"} 4"#,
+            r#"hotprefix_clamped_flows_total{exporter="192.0.2.2"} 3"#,
             "hotprefix_client_errors_total 2",
             "hotprefix_ready 1",
             "# TYPE hotprefix_records_total counter",
