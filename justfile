@@ -45,8 +45,15 @@ schemas:
     cargo test --locked --test contracts schemas
 
 # The README's commands, word for word: the demo and all tests.
-readme:
-    .ci/readme
+readme: demo tests
+
+# The first of them. It compiles for minutes, and lets go before what runs beside it.
+demo:
+    nice .ci/readme 1
+
+# The second.
+tests:
+    .ci/readme 2
 
 # Unit, property and contract tests only: no Kafka, seconds.
 quick:
@@ -55,6 +62,10 @@ quick:
 # Fuzzing: a minute for each target.
 fuzz:
     tests/fuzz/run.sh
+
+# What of window, count and detect can change without a test that fails; an hour.
+mutants *args:
+    tests/mutants/run.sh {{args}}
 
 # Flows of real collectors through a real Kafka.
 goflow2:
