@@ -138,3 +138,30 @@ impl DeadLetters {
         std::mem::take(&mut self.kept)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_those_of_reasons_values_and_keys_until_they_are_taken() {
+        let mut letters = DeadLetters::new(3, 0, 0);
+        for (payload, key, held) in [
+            (Some(5), Some(7), 15),
+            (None, Some(1), 19),
+            (None, None, 22),
+        ] {
+            letters.keep(DeadLetter {
+                offset: 0,
+                timestamp: None,
+                kind: DeadLetterKind::Undecodable,
+                reason: "why".to_owned(),
+                payload: payload.map(|n| vec![0; n]),
+                key: key.map(|n| vec![0; n]),
+            });
+            assert_eq!(letters.bytes(), held);
+        }
+        assert_eq!(letters.take().len(), 3);
+        assert_eq!(letters.bytes(), 0);
+    }
+}

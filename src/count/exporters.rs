@@ -70,6 +70,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn issues_add_up() {
+        let issues = |clamped, unknown_sampling| ExporterIssues {
+            clamped,
+            unknown_sampling,
+        };
+        let mut sum = issues(1, 20);
+        sum.add(issues(300, 4_000));
+        assert_eq!(sum, issues(301, 4_020));
+    }
+
+    #[test]
     fn too_many_exporters_are_told_together() {
         let mut exporters = Exporters::default();
         for i in 0..3000 {

@@ -153,3 +153,23 @@ impl Flush {
         EncodedFlush { records, rules }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_a_rule_add_up_and_stop_at_the_highest_number() {
+        let sums = |flows, bytes, packets, late_flows| RuleSums {
+            flows,
+            bytes,
+            packets,
+            late_flows,
+        };
+        let mut sum = sums(1, 20, 300, 4_000);
+        sum.add(&sums(5, 60, 700, 8_000));
+        assert_eq!(sum, sums(6, 80, 1_000, 12_000));
+        sum.add(&sums(u64::MAX, 0, u64::MAX, 0));
+        assert_eq!(sum, sums(u64::MAX, 80, u64::MAX, 12_000));
+    }
+}

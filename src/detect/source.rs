@@ -256,3 +256,112 @@ impl Sources {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::partial::{Fates, RuleProgress};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    /// A marker of a source whose records are complete from `complete_from` on, with selections and what each is closed
+    /// through.
+    fn marker(complete_from: Timestamp, selections: &[(u64, i64)]) -> Marker {
+        let rules = selections.iter().map(|(selection, closed)| RuleProgress {
+            selection: Fingerprint(*selection),
+            counted_from: Timestamp::MIN,
+            closed_through: at(*closed),
+        });
+        Marker {
+            source: SourceId {
+                topic: "flows".into(),
+                partition: 0,
+            },
+            next_offset: 0,
+            stream_time: Some(at(100)),
+            idle: false,
+            topic_partitions: 1,
+            complete_from,
+            rules: rules.collect(),
+            fates: Fates::default(),
+        }
+    }
+
+    fn gaps(source: &Source, selection: u64) -> Vec<(Timestamp, Timestamp)> {
+        let gaps = &source.counted[&Fingerprint(selection)].gaps;
+        gaps.iter().map(|gap| (gap.closed, gap.until)).collect()
+    }
+
+    #[test]
+    fn a_gap_is_kept_once_for_each_selection_from_what_was_closed_before_it() {
+        let mut source = Source::new();
+        source.apply(&marker(Timestamp::MIN, &[(1, 10)]));
+        assert_eq!(gaps(&source, 1), []);
+        source.apply(&marker(at(50), &[(1, 60)]));
+        source.apply(&marker(at(50), &[(1, 70), (2, 70)]));
+        let (first, new) = ((at(10), at(50)), (Timestamp::MIN, at(50)));
+        assert_eq!(gaps(&source, 1), [first]);
+        assert_eq!(gaps(&source, 2), [new]);
+        source.apply(&marker(at(80), &[(1, 90), (2, 90)]));
+        assert_eq!(gaps(&source, 1), [first, (at(70), at(80))]);
+        assert_eq!(gaps(&source, 2), [new, (at(70), at(80))]);
+    }
+
+    #[test]
+    fn windows_that_a_gap_touches_lack_records_until_the_gap_is_forgotten() {
+        let mut sources = Sources::default();
+        sources.apply(&marker(Timestamp::MIN, &[(1, 10)]));
+        sources.apply(&marker(at(50), &[(1, 60)]));
+        let partial = |sources: &Sources, start, seconds| {
+            let window = Window::starting(at(start), std::time::Duration::from_secs(seconds));
+            sources.completeness(Fingerprint(1), window).partial
+        };
+        // Closed before the gap; closed later; still within it; whole again.
+        let of_all = |sources: &Sources| {
+            [(0, 10), (0, 20), (40, 10), (50, 10)].map(|(start, s)| partial(sources, start, s))
+        };
+        assert_eq!(of_all(&sources), [false, true, true, false]);
+        sources.forget_gaps(Fingerprint(1), at(49));
+        assert_eq!(of_all(&sources), [false, true, true, false]);
+        sources.forget_gaps(Fingerprint(1), at(50));
+        assert_eq!(of_all(&sources), [false; 4]);
+    }
+
+    #[test]
+    fn a_partition_is_expected_with_those_before_it_whatever_a_marker_says_of_their_number() {
+        let mut marker = marker(Timestamp::MIN, &[]);
+        marker.source.partition = 3;
+        let mut sources = Sources::default();
+        assert!(sources.apply(&marker).is_some());
+        assert_eq!(sources.iter().count(), 4);
+        let saved = sources
+            .get(&marker.source)
+            .cloned()
+            .expect("it was applied");
+        let mut restored = Sources::default();
+        restored.restore(&marker.source, saved.clone());
+        assert_eq!(restored.iter().count(), 4);
+        assert_eq!(restored.get(&marker.source), Some(&saved));
+        marker.source.partition = -1;
+        assert!(sources.apply(&marker).is_none());
+    }
+
+    #[test]
+    fn selections_are_forgotten_that_are_neither_counted_nor_needed() {
+        let mut sources = Sources::default();
+        let marker = marker(Timestamp::MIN, &[(1, 10), (2, 10), (3, 10)]);
+        sources.apply(&marker);
+        sources.apply(&Marker {
+            rules: marker.rules[..1].to_vec(),
+            ..marker.clone()
+        });
+        sources.forget_selections(&marker.source, |s| s == Fingerprint(2));
+        let left = &sources.get(&marker.source).expect("it was applied").counted;
+        let left: Vec<_> = left.keys().copied().collect();
+        assert_eq!(left, [Fingerprint(1), Fingerprint(2)]);
+        assert!(sources.list(Fingerprint(1)));
+        assert!(!sources.list(Fingerprint(2)));
+    }
+}

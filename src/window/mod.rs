@@ -96,6 +96,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_window_contains_its_start_and_not_its_end() {
+        let window = Window::starting(ms(60_000), Duration::from_mins(1));
+        assert_eq!(window.length(), Duration::from_mins(1));
+        let contained = [59_999, 60_000, 119_999, 120_000].map(|at| window.contains(ms(at)));
+        assert_eq!(contained, [false, true, true, false]);
+    }
+
     proptest! {
         #[test]
         fn the_oldest_open_window_is_open_and_the_one_before_is_closed(

@@ -176,6 +176,21 @@ mod tests {
     }
 
     #[test]
+    fn a_flow_that_begins_with_the_oldest_open_window_has_no_late_share() {
+        let second = Duration::from_secs(1);
+        let span = Span {
+            from: ms(3000),
+            to: ms(4500),
+        };
+        let late = |oldest: i64| {
+            span.divide(second, Window::starting(ms(oldest), second), [15])
+                .late()
+        };
+        assert_eq!(late(3000), None);
+        assert_eq!(late(4000), Some([10]));
+    }
+
+    #[test]
     fn an_hour_before_the_oldest_open_window_is_one_step() {
         let hour = Duration::from_hours(1);
         let at = ms(36_000_000);

@@ -115,6 +115,53 @@ fn a_spread_flow_is_divided_exactly_and_counts_once() {
 }
 
 #[test]
+fn a_spread_flow_leaves_nothing_in_a_window_without_a_share_and_counts_where_it_ended() {
+    let mut spread = rule("r", 1000, 10_000, LatePolicy::OldestOpen);
+    spread.attribution = Attribution::Spread;
+    for amount in [1, 0] {
+        let mut task = fresh(vec![spread.clone()]);
+        feed_flow(
+            &mut task,
+            Sample {
+                bytes: amount,
+                packets: amount,
+                start: 100,
+                end: 2100,
+                ..Sample::at(3000)
+            },
+        );
+        assert_eq!(Totals::of(&mut task).bytes("r"), [(2000, amount, 1)]);
+    }
+}
+
+#[test]
+fn leaves_are_at_least_the_addresses_of_all_windows_and_rules_and_at_most_their_flows() {
+    let mut task = fresh(vec![
+        rule("a", 1000, 9000, LatePolicy::Drop),
+        rule("b", 60_000, 0, LatePolicy::Drop),
+    ]);
+    assert_eq!(task.leaves(), 0);
+    let v6 = Sample {
+        dst: 5,
+        ..Sample::at(3000)
+    };
+    for (dst, at) in [(1, 1000), (1, 1001), (2, 1002), (1, 2000)] {
+        feed_flow(
+            &mut task,
+            Sample {
+                dst,
+                ..Sample::at(at)
+            },
+        );
+    }
+    feed(&mut task, Some(&v6.payload(0x86dd)), 3000);
+    // By second 2, 1 and 1 addresses, by minute 3; five flows by either.
+    assert!((7..=10).contains(&task.leaves()), "{}", task.leaves());
+    task.flush();
+    assert_eq!(task.leaves(), 0);
+}
+
+#[test]
 fn a_spread_flow_that_ended_before_every_open_window_is_late_as_a_whole() {
     let mut spread = rule("r", 1000, 0, LatePolicy::OldestOpen);
     spread.attribution = Attribution::Spread;

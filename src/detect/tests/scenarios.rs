@@ -1,7 +1,7 @@
 //! One behaviour each.
 
 use super::*;
-use crate::alert::WindowState;
+use crate::alert::{Confidence, WindowState};
 use crate::detect::EMPTY_WINDOWS;
 use crate::net::{Addr, Prefix};
 use crate::rule::{Scope, ScopeEntry};
@@ -40,6 +40,39 @@ fn an_alert_has_every_field_filled() {
     assert_eq!(committed.prefixes(), prefixes);
     insta::assert_json_snapshot!("alert", committed.alerts[1]);
     insta::assert_json_snapshot!("window_record", committed.windows[0]);
+}
+
+#[test]
+fn a_sum_that_does_not_fit_is_told_as_saturated() {
+    for (bytes, saturated) in [(u64::MAX, true), (u64::MAX / 16, false)] {
+        let mut world = world(1);
+        world.apply(delta(&long(), 100, &[(1, bytes)]));
+        world.mark(marker(0, 1, &[&long()], Some(112)));
+        assert_eq!(world.committed.alerts[0].saturated, saturated, "{bytes}");
+        assert_eq!(world.committed.windows[0].saturated, saturated, "{bytes}");
+    }
+}
+
+#[test]
+fn confidence_is_low_where_some_sampling_rate_is_unknown() {
+    for (rate, expected) in [
+        (0, Confidence::Low),
+        (1, Confidence::High),
+        (512, Confidence::High),
+    ] {
+        let mut world = world(1);
+        let mut partial = delta(&long(), 100, &[(1, 500)]);
+        if let Partial::Delta(delta) = &mut partial
+            && let Leaves::V4(leaves) = &mut delta.leaves
+        {
+            leaves.sampling = Sampling::Uniform(rate);
+        }
+        world.apply(partial);
+        world.mark(marker(0, 1, &[&long()], Some(112)));
+        let sampling = &world.committed.alerts[0].sampling;
+        assert_eq!(sampling.confidence, expected, "{rate}");
+        assert_eq!(sampling.min_rate, rate.max(1));
+    }
 }
 
 #[test]
@@ -244,6 +277,31 @@ fn the_old_selection_of_a_rule_has_no_record_of_its_own_where_the_new_one_has() 
     world.mark(marker(0, 1, &[&long(), &old], Some(112)));
     let expected = ["long 00:01:40 final 0", "long 00:01:30 rule_change 500"];
     assert_eq!(world.committed.told(), expected);
+}
+
+#[test]
+fn a_selection_that_others_still_count_is_not_forgotten_between_its_windows() {
+    let old = rule("old", 9, 10);
+    let mut world = World::new(plan([long()]));
+    let mut nothing = marker(1, 2, &[&long(), &old], None);
+    nothing.idle = true;
+    world.mark(nothing);
+    world.apply(delta(&old, 100, &[(1, 500)]));
+    world.mark(marker(0, 2, &[&long(), &old], Some(112)));
+    world.mark(marker(0, 2, &[&long(), &old], Some(113)));
+    // Of a source that was empty: late, and not the same window once more.
+    world.apply(delta(&old, 100, &[(1, 10)]));
+    assert_eq!(world.task.take_late_deltas(), 1);
+    for partition in [0, 1] {
+        world.mark(marker(partition, 2, &[&long(), &old], Some(122)));
+    }
+    let of_old: Vec<_> = world.committed.told();
+    let of_old: Vec<_> = of_old.iter().filter(|t| t.starts_with("old")).collect();
+    let expected = [
+        "old 00:01:40 unknown_rule 500",
+        "old 00:01:50 unknown_rule 0",
+    ];
+    assert_eq!(of_old, expected);
 }
 
 #[test]
