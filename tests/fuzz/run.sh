@@ -13,6 +13,10 @@
 # -Cpasses=sancov-module is what `cargo fuzz --sanitizer none` passes on a stable compiler. Rust code without unsafe needs no
 # address sanitizer; overflow checks and debug assertions are on.
 set -euo pipefail
+if [[ ${1:-} == --help ]]; then
+    sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+    exit
+fi
 cd "$(dirname "$0")/../.."
 
 all=(protobuf json count partials state config filter)

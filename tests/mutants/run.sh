@@ -9,6 +9,10 @@
 # Half of the mutants each in two packages, so that no tests wait for a compiler. Results are in target/mutants/<half>/mutants.out:
 # caught.txt, missed.txt, timeout.txt, unviable.txt, and a log for each.
 set -euo pipefail
+if [[ ${1:-} == --help ]]; then
+    sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+    exit
+fi
 cd "$(dirname "$0")/../.."
 
 VERSION=27.1.0
