@@ -176,4 +176,20 @@ mod tests {
         }
         assert!(seen.len() > 2500);
     }
+
+    #[test]
+    fn a_large_set_is_not_copied_for_each_small_delta_and_small_ones_become_few() {
+        let rows = |first: u32, n: u32| (first..first + n).map(|a| (a, (1, 1))).collect();
+        let mut store = Store::new(usize::MAX);
+        store.add(delta(&rows(0, 1000)));
+        for i in 0..24 {
+            store.add(delta(&rows(i, 10)));
+            assert_eq!(store.runs[0].len(), 1000, "after {i}");
+            assert!(
+                (2..=6).contains(&store.runs.len()),
+                "{i}: {}",
+                store.runs.len()
+            );
+        }
+    }
 }

@@ -29,7 +29,8 @@ tree() {
     local tree=$home/$1/tree
     rm -rf "$tree"
     mkdir -p "$tree/src" "$tree/tests"
-    cp tests/mutants/Cargo.toml Cargo.lock build.rs rust-toolchain.toml "$tree"
+    cp tests/mutants/package.toml "$tree/Cargo.toml"
+    cp Cargo.lock build.rs rust-toolchain.toml "$tree"
     cp tests/mutants/lib.rs src/net.rs src/time.rs src/proto.rs "$tree/src"
     cp -r src/{units,flow,rule,window,partial,count,detect,alert,config} "$tree/src"
     # The tests of these have nothing to say, and take longest to compile.
