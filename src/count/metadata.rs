@@ -292,6 +292,7 @@ mod tests {
             );
         }
         assert_eq!(memory.known.len(), MAX_RULES);
+        assert!(memory.encode().len() + 16 <= 4096, "the broker's default");
     }
 
     #[test]

@@ -308,6 +308,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_address_takes_one_row_until_its_numbers_are_full() {
+        let mut table = Table::with_capacity(0);
+        for rate in [1, 1, 2, 3] {
+            table.add(7_u32, &amount(100, rate));
+        }
+        table.settle();
+        let full = |table: &Table<u32>| (table.uniform.full.len(), table.mixed.full.len());
+        assert_eq!((table.len(), full(&table)), (2, (0, 0)));
+        let most = Amount {
+            bytes: u64::MAX,
+            raw_bytes: u64::MAX,
+            ..amount(0, 1)
+        };
+        table.add(7, &most);
+        table.settle();
+        assert_eq!((table.len(), full(&table)), (2, (1, 0)));
+    }
+
     proptest! {
         #[test]
         fn leaves_equal_a_sorted_map(

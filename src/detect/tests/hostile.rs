@@ -147,3 +147,16 @@ fn a_rule_without_an_interval_is_refused() {
         );
     }
 }
+
+#[test]
+fn state_without_a_position_is_refused_also_where_no_offset_was_committed() {
+    let (plan, mut committed) = saved();
+    committed.state.remove(&b"task"[..]).expect("it was there");
+    committed.offset = None;
+    let error = committed.task(&plan).expect_err("nobody wrote that");
+    let expected = StateError::Offset {
+        position: 0,
+        committed: None,
+    };
+    assert_eq!(error, expected);
+}

@@ -305,6 +305,22 @@ fn a_selection_that_others_still_count_is_not_forgotten_between_its_windows() {
 }
 
 #[test]
+fn a_rule_that_is_configured_after_others_counted_it_begins_where_they_are() {
+    let other = rule("other", 9, 10);
+    let mut world = World::new(plan([other.clone()]));
+    world.mark(marker(0, 1, &[&other, &long()], Some(103)));
+    if let Some(progress) = world.task.progress() {
+        world.commit(progress);
+    }
+    world.plan = plan([other.clone(), long()]);
+    world.restart();
+    world.mark(marker(0, 1, &[&other, &long()], Some(122)));
+    let told = world.committed.told();
+    let of_long: Vec<_> = told.iter().filter(|t| t.starts_with("long")).collect();
+    assert_eq!(of_long, ["long 00:01:40 final 0", "long 00:01:50 final 0"]);
+}
+
+#[test]
 fn a_window_that_began_before_the_first_record_or_spans_a_gap_is_partial() {
     let mut world = World::new(plan([long()]));
     let mut start = |stream_time, complete_from| {
