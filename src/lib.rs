@@ -8,7 +8,7 @@
 //!  alert and window records ◄─ alert ◄─ detect ◄────┘
 //!
 //!  main ─► cli ─► service ─► stage ─► { count, detect, kafka, telemetry }
-//!             └─► replay, demo, schema, config
+//!             └─► replay, inspect, demo, schema, config
 //! ```
 //!
 //! The modules below stand in the order in which a record meets them. [`flow`] to [`alert`] are
@@ -64,4 +64,5 @@ pub mod telemetry;
 // What an operator runs.
 pub mod cli;
 pub mod demo;
+pub mod inspect;
 pub mod replay;

@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => cli::run(&args),
         Command::Demo(args) => cli::demo(args),
+        Command::Inspect(args) => cli::inspect(&args),
         Command::Check(args) => cli::check(&args),
         Command::Schema(args) => cli::print_schema(args),
         Command::Tail(args) => cli::tail(&args),

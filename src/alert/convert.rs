@@ -5,9 +5,9 @@
 
 use super::wire::{DecodeError, EncodeError};
 use super::{
-    Alert, Completeness, Confidence, Evidence, FamilyName, FamilyResolution, KeyName, Largest,
-    Masked, ModeName, Peak, RuleRef, SampledRate, Share, Status, Target, Trigger, Volume,
-    WindowRecord, WindowRef, WindowState,
+    Alert, Completeness, Confidence, Cumulative, EndReason, Evidence, FamilyName, FamilyResolution,
+    GroupVolume, KeyName, Largest, Masked, ModeName, Peak, RuleRef, SampledRate, Share, Status,
+    Target, Trigger, Volume, WindowRecord, WindowRef, WindowState,
 };
 use crate::proto::v1;
 use crate::rule::Metric;
@@ -39,6 +39,7 @@ macro_rules! enums {
 
 enums! {
     Status = Status as "status" { Active, Started, Ongoing, Ended }
+    EndReason = EndReason as "end_reason" { BelowThreshold, RuleChanged, RuleRemoved, Unconfirmed }
     FamilyName = Family as "family" { Ipv4, Ipv6 }
     KeyName = Key as "key" { Dst, Src }
     ModeName = Mode as "mode" { MostSpecific, Discounted, All }
@@ -68,6 +69,7 @@ same! {
     RuleRef { name, fingerprint, labels }
     Masked { prefix, bits_per_second }
     Largest { prefix, bytes, packets }
+    Cumulative { bytes, packets, flows }
     Target { scope, labels }
     Completeness { partitions_reported, partitions_expected, partial }
     Share { value, share, low, high }
@@ -309,6 +311,38 @@ impl From<v1::Evidence> for Evidence {
     }
 }
 
+impl From<GroupVolume> for v1::GroupVolume {
+    fn from(group: GroupVolume) -> Self {
+        let GroupVolume {
+            label,
+            name,
+            volume,
+        } = group;
+        Self {
+            label,
+            name,
+            volume: Some(volume.into()),
+        }
+    }
+}
+
+impl TryFrom<v1::GroupVolume> for GroupVolume {
+    type Error = DecodeError;
+
+    fn try_from(group: v1::GroupVolume) -> Result<Self, DecodeError> {
+        let v1::GroupVolume {
+            label,
+            name,
+            volume,
+        } = group;
+        Ok(Self {
+            label,
+            name,
+            volume: required("group.volume", volume)?,
+        })
+    }
+}
+
 impl TryFrom<&Alert> for v1::Alert {
     type Error = EncodeError;
 
@@ -350,6 +384,9 @@ impl TryFrom<&Alert> for v1::Alert {
             completeness: Some(a.completeness.into()),
             sampling: Some(a.sampling.into()),
             evidence: a.evidence.map(Into::into),
+            group: a.group.map(Into::into),
+            end_reason: a.end_reason.map(|r| v1::EndReason::from(r).into()),
+            cumulative: Some(a.cumulative.into()),
         })
     }
 }
@@ -393,6 +430,9 @@ impl TryFrom<v1::Alert> for Alert {
             completeness: required("completeness", a.completeness)?,
             sampling: a.sampling.try_into()?,
             evidence: a.evidence.map(Into::into),
+            group: a.group.map(TryInto::try_into).transpose()?,
+            end_reason: a.end_reason.map(TryInto::try_into).transpose()?,
+            cumulative: a.cumulative.map(Into::into).unwrap_or_default(),
         })
     }
 }
@@ -419,6 +459,8 @@ impl TryFrom<&WindowRecord> for v1::WindowRecord {
             skipped_windows: w.skipped_windows,
             resolution: Some(w.resolution.into()),
             completeness: Some(w.completeness.into()),
+            prefixes_over: w.prefixes_over,
+            alerts_open: w.alerts_open,
         })
     }
 }
@@ -444,6 +486,8 @@ impl TryFrom<v1::WindowRecord> for WindowRecord {
             skipped_windows: w.skipped_windows,
             resolution: w.resolution.try_into()?,
             completeness: required("completeness", w.completeness)?,
+            prefixes_over: w.prefixes_over,
+            alerts_open: w.alerts_open,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Alert, Confidence, ModeName, Status, WindowRef};
+use super::{Alert, Confidence, EndReason, ModeName, Status, WindowRef};
 
 const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 
@@ -67,8 +67,15 @@ fn remarks(out: &mut String, alert: &Alert) {
     match alert.status {
         Status::Active => {}
         Status::Started => remark(format_args!("started")),
+        Status::Ongoing if alert.triggers.is_empty() => remark(format_args!("ongoing, below now")),
         Status::Ongoing => remark(format_args!("ongoing")),
         Status::Ended => remark(format_args!("ended")),
+    }
+    match alert.end_reason {
+        None | Some(EndReason::BelowThreshold) => {}
+        Some(EndReason::RuleChanged) => remark(format_args!("rule changed")),
+        Some(EndReason::RuleRemoved) => remark(format_args!("rule removed")),
+        Some(EndReason::Unconfirmed) => remark(format_args!("not confirmed")),
     }
     let seen = &alert.completeness;
     if !alert.r#final {
@@ -78,9 +85,6 @@ fn remarks(out: &mut String, alert: &Alert) {
         ));
     } else if seen.partial {
         remark(format_args!("partial"));
-    }
-    if alert.revision > 0 {
-        remark(format_args!("revision {}", alert.revision));
     }
     if alert.saturated {
         remark(format_args!("saturated"));

@@ -13,9 +13,9 @@ mod wire;
 
 pub use line::{line, si};
 pub use model::{
-    Alert, Completeness, Confidence, Evidence, FamilyName, FamilyResolution, KeyName, Largest,
-    Masked, ModeName, Peak, PrefixVolume, RuleRef, SampledRate, Share, Status, Target, Trigger,
-    Volume, WindowRecord, WindowRef, WindowState,
+    Alert, Completeness, Confidence, Cumulative, EndReason, Evidence, FamilyName, FamilyResolution,
+    GroupVolume, KeyName, Largest, Masked, ModeName, Peak, PrefixVolume, RuleRef, SampledRate,
+    Share, Status, Target, Trigger, Volume, WindowRecord, WindowRef, WindowState,
 };
 pub use wire::{DecodeError, EncodeError};
 

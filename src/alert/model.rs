@@ -23,18 +23,32 @@ pub struct Volume {
     pub flows_per_second: u64,
 }
 
-/// `active` until alerts have a lifecycle; then `started`, `ongoing` and `ended`.
+/// Where in its life an alert is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Over the threshold in this window.
+    /// Over the threshold in this window. Written by versions without a lifecycle.
     Active,
-    /// The first message of an alert with a lifecycle.
+    /// The first message of an alert.
     Started,
-    /// Still over the threshold.
+    /// Open: over the threshold, or not for long enough to end.
     Ongoing,
-    /// No longer over the threshold.
+    /// The last message of an alert.
     Ended,
+}
+
+/// Why an alert has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// It was below for as long as the rule's `lifecycle.hold`.
+    BelowThreshold,
+    /// The rule counts something else now: its filter, key, interval, scope, sampling or attribution changed.
+    RuleChanged,
+    /// The rule is not configured any more.
+    RuleRemoved,
+    /// It was told before all partitions had reported, and then another prefix was found.
+    Unconfirmed,
 }
 
 /// Address family.
@@ -125,6 +139,17 @@ pub struct Masked {
     pub bits_per_second: u64,
 }
 
+/// Traffic over more than one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cumulative {
+    /// Bytes, after sampling.
+    pub bytes: u64,
+    /// Packets, after sampling.
+    pub packets: u64,
+    /// Flow records.
+    pub flows: u64,
+}
+
 /// The largest leaf inside a prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Largest {
@@ -145,13 +170,24 @@ pub struct PrefixVolume {
     pub volume: Volume,
 }
 
-/// The configured scope entry that holds a prefix.
+/// The configured entries that hold a prefix, of `scope` and of `overrides`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
-    /// The entry's prefix.
+    /// The longest entry's prefix.
     pub scope: String,
-    /// The entry's labels.
+    /// The labels of all; of those with the same name, the longest entry's.
     pub labels: BTreeMap<String, String>,
+}
+
+/// A group of prefixes that the rule's `gate` lets through while its total is over the group's limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupVolume {
+    /// The label that makes the group.
+    pub label: String,
+    /// Its value.
+    pub name: String,
+    /// Everything in the group, both families.
+    pub volume: Volume,
 }
 
 /// The longest prefix length that was kept apart, by family. Below 32 or 128 when a window held
@@ -222,7 +258,7 @@ pub struct Evidence {
     pub top_sources: Vec<Share>,
 }
 
-/// One prefix over a threshold in one window. `hotprefix.alert.v1`.
+/// A prefix that is over a threshold, window by window until it is not any more. `hotprefix.alert.v1`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Alert {
     /// `hotprefix.alert.v1`.
@@ -234,6 +270,10 @@ pub struct Alert {
     pub revision: u32,
     /// State of the alert.
     pub status: Status,
+    /// Why it has ended; absent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "EndReason")]
+    pub end_reason: Option<EndReason>,
     /// False while input partitions are missing: a final revision follows.
     pub r#final: bool,
     /// Groups alerts that are one event. Until then the alert's own id.
@@ -260,19 +300,23 @@ pub struct Alert {
     pub rule_total: Volume,
     /// A value above is beyond 2^64 − 1 and is given as that.
     pub saturated: bool,
-    /// Exactly the metrics in whose result the prefix is.
+    /// Exactly the metrics in whose result the prefix is; none where it is not over a threshold now, or has ended.
     pub triggers: Vec<Trigger>,
-    /// As configured; `warning` by default.
+    /// The rule's, `warning` by default, or the highest of its `escalation` that is reached; where the
+    /// prefix is not over a threshold now, what it was when it last was.
     pub severity: String,
-    /// Start of the first window.
+    /// Start of the first window over the threshold.
     #[schemars(extend("format" = "date-time"))]
     pub first_seen: String,
-    /// End of the last window.
+    /// End of the last window over the threshold.
     #[schemars(extend("format" = "date-time"))]
     pub last_seen: String,
     /// The highest rate so far.
     pub peak: Peak,
-    /// An alert that is not renewed by then has ended.
+    /// Everything under the prefix since `first_seen`.
+    #[serde(default)]
+    pub cumulative: Cumulative,
+    /// An alert that is not renewed by then has ended. Of an alert that has ended: the end of its window.
     #[schemars(extend("format" = "date-time"))]
     pub expires_at: String,
     /// The largest traffic hidden around this prefix by the choice of prefixes.
@@ -283,10 +327,14 @@ pub struct Alert {
     pub hosts: u64,
     /// The leaf with most bytes under the prefix.
     pub largest: Largest,
-    /// The scope entry that holds the prefix.
+    /// The configured entries that hold the prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Target")]
     pub target: Option<Target>,
+    /// The gate's group that the prefix is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "GroupVolume")]
+    pub group: Option<GroupVolume>,
     /// Longest length kept apart.
     pub resolution: FamilyResolution,
     /// Whether all input was seen.
@@ -333,10 +381,16 @@ pub struct WindowRecord {
     pub saturated: bool,
     /// Alerts written in the same transaction.
     pub alerts_written: u64,
-    /// Alerts over `max_alerts_per_window`, not written.
+    /// Prefixes over `max_alerts_per_window`, of which nothing is told.
     pub alerts_cut: u64,
-    /// Prefixes of an earlier provisional record that this one does not repeat: a longer prefix
-    /// inside took their place. Their alerts are void.
+    /// Prefixes over a threshold, those that were cut left out.
+    #[serde(default)]
+    pub prefixes_over: u64,
+    /// Alerts that are open after it: started, and not ended.
+    #[serde(default)]
+    pub alerts_open: u64,
+    /// Prefixes that were over a threshold in an earlier provisional record and are not: a longer
+    /// prefix inside took their place.
     pub superseded: Vec<String>,
     /// Distinct leaves, both families.
     pub leaves: u64,

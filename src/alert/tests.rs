@@ -40,6 +40,23 @@ fn sampling(raw_bytes: u64) -> SampledRate {
     }
 }
 
+fn group(n: u64) -> GroupVolume {
+    GroupVolume {
+        label: "customer".into(),
+        name: "example".into(),
+        volume: volume(n),
+    }
+}
+
+fn triggers(n: u64) -> Vec<Trigger> {
+    let trigger = |metric: &crate::rule::Metric| Trigger {
+        metric: metric.name().into(),
+        threshold: n.saturating_sub(1),
+        value: n,
+    };
+    crate::rule::Metric::ALL.iter().map(trigger).collect()
+}
+
 /// An alert with every optional part, each number `n`.
 fn full(n: u64) -> Alert {
     let labels: BTreeMap<_, _> = [("team".to_owned(), "noc".to_owned())].into();
@@ -47,7 +64,8 @@ fn full(n: u64) -> Alert {
         schema: ALERT_SCHEMA.into(),
         id: "3f2c".into(),
         revision: 2,
-        status: Status::Active,
+        status: Status::Ended,
+        end_reason: Some(EndReason::Unconfirmed),
         r#final: true,
         incident_id: "3f2c".into(),
         rule: RuleRef {
@@ -67,20 +85,18 @@ fn full(n: u64) -> Alert {
         conditioned_volume: Some(volume(n)),
         rule_total: volume(n),
         saturated: true,
-        triggers: crate::rule::Metric::ALL
-            .iter()
-            .map(|m| Trigger {
-                metric: m.name().into(),
-                threshold: n.saturating_sub(1),
-                value: n,
-            })
-            .collect(),
+        triggers: triggers(n),
         severity: "warning".into(),
         first_seen: "2026-11-23T05:14:00Z".into(),
         last_seen: "2026-11-23T05:15:00Z".into(),
         peak: Peak {
             bits_per_second: n,
             at: "2026-11-23T05:14:00.25Z".into(),
+        },
+        cumulative: Cumulative {
+            bytes: n,
+            packets: n,
+            flows: n,
         },
         expires_at: "2026-11-23T05:17:00Z".into(),
         masked: Some(Masked {
@@ -97,6 +113,7 @@ fn full(n: u64) -> Alert {
             scope: "198.51.100.0/22".into(),
             labels,
         }),
+        group: Some(group(n)),
         resolution: FamilyResolution {
             ipv4: 32,
             ipv6: 128,
@@ -113,9 +130,12 @@ fn full(n: u64) -> Alert {
 
 fn plain(n: u64) -> Alert {
     Alert {
+        status: Status::Ongoing,
+        end_reason: None,
         conditioned_volume: None,
         masked: None,
         target: None,
+        group: None,
         evidence: None,
         triggers: Vec::new(),
         saturated: false,
@@ -148,6 +168,8 @@ fn window_record(n: u64) -> WindowRecord {
         saturated: true,
         alerts_written: n,
         alerts_cut: n,
+        prefixes_over: n,
+        alerts_open: n,
         superseded: vec!["198.51.100.0/23".into(), "::/0".into()],
         leaves: n,
         masked: alert.masked,
@@ -209,6 +231,15 @@ fn every_enum_value_survives_both_forms() {
                 assert_eq!(both_forms(&alert), [alert.clone(), alert.clone()]);
             }
         }
+    }
+    for reason in [
+        EndReason::BelowThreshold,
+        EndReason::RuleChanged,
+        EndReason::RuleRemoved,
+        EndReason::Unconfirmed,
+    ] {
+        alert.end_reason = Some(reason);
+        assert_eq!(both_forms(&alert), [alert.clone(), alert.clone()]);
     }
     let mut record = window_record(7);
     for state in [
@@ -310,13 +341,32 @@ fn si_prefix_is_decimal_and_rounds_down() {
 #[test]
 fn line_of_an_ordinary_alert() {
     let mut alert = plain(13_981_066);
+    alert.triggers = triggers(1);
     alert.volume.packets_per_second = 1_204;
     alert.rule_total.bits_per_second = 2_510_000_000;
     assert_eq!(
         line(&alert),
         "2026-11-23T05:14:00Z +60s  198.51.100.0/24      13.98 Mbit/s    1.20 kpackets/s  \
-         total   2.51 Gbit/s  volume-from-peer dst most_specific"
+         total   2.51 Gbit/s  volume-from-peer dst most_specific  ongoing"
     );
+}
+
+#[test]
+fn line_says_where_in_its_life_an_alert_is() {
+    let says = |status, triggers| {
+        let alert = Alert {
+            status,
+            triggers,
+            ..plain(1)
+        };
+        let text = line(&alert);
+        text.split_once("most_specific").unwrap().1.to_owned()
+    };
+    assert_eq!(says(Status::Started, triggers(1)), "  started");
+    assert_eq!(says(Status::Ongoing, triggers(1)), "  ongoing");
+    assert_eq!(says(Status::Ongoing, Vec::new()), "  ongoing, below now");
+    assert_eq!(says(Status::Ended, Vec::new()), "  ended");
+    assert_eq!(says(Status::Active, triggers(1)), "");
 }
 
 #[test]
@@ -324,10 +374,9 @@ fn line_says_what_is_out_of_the_ordinary() {
     let mut alert = full(5000);
     alert.conditioned_volume = Some(volume(3000));
     alert.r#final = false;
-    alert.status = Status::Ended;
     alert.completeness.partitions_expected = 5;
     let text = line(&alert);
-    let tail = "discounted  own 3.00 kbit/s  ended  not final: 4 of 5 partitions  revision 2  \
+    let tail = "discounted  own 3.00 kbit/s  ended  not confirmed  not final: 4 of 5 partitions  \
                 saturated  sampling unknown  in 198.51.100.0/22";
     assert!(text.ends_with(tail), "{text}");
 }
@@ -354,7 +403,9 @@ proptest! {
         let cut = cut.min(bytes.len());
         if let Ok(read) = Alert::from_protobuf(&bytes[..cut]) {
             // Only optional parts at the end can be missing unnoticed.
-            prop_assert_eq!(Alert { evidence: full(u64::MAX).evidence, ..read }, full(u64::MAX));
+            let Alert { end_reason, cumulative, group, evidence, .. } = full(u64::MAX);
+            let read = Alert { end_reason, cumulative, group, evidence, ..read };
+            prop_assert_eq!(read, full(u64::MAX));
         }
     }
 

@@ -18,6 +18,7 @@ Exit codes:
 
 Begin with:
   hotprefix demo                          see it work; needs nothing installed
+  hotprefix inspect --topic flows         what is in a topic, and a configuration that fits it
   hotprefix check -c hotprefix.yaml       is this configuration valid, and what does it mean?
   hotprefix run -c hotprefix.yaml         the service
   hotprefix tail -c hotprefix.yaml        its alerts, one line each";
@@ -69,6 +70,18 @@ Examples:
 
 While it runs, any Kafka client can read the topics at the address it prints.")]
     Demo(DemoArgs),
+    /// Look into a topic of flows, and print a configuration that fits it
+    #[command(after_help = "\
+Reads for a while what arrives, without a group and without writing anything to Kafka. On stdout goes a
+configuration that can be run. Its comments say what was found: formats and framing, exporters with
+their sampling rates, directions, flows that several exporters see, durations, delays and disorder,
+the largest destinations, and the fields that carry something, with examples.
+
+Examples:
+  hotprefix inspect --topic flows > hotprefix.yaml
+  hotprefix inspect --topic flows --from-beginning --set kafka.bootstrap.servers=kafka:9092
+  hotprefix inspect -c hotprefix.yaml --seconds 60     # with its kafka section, and its topic")]
+    Inspect(InspectArgs),
     /// Validate the configuration and print what is effective
     #[command(after_help = format!("\
 Prints the effective configuration, every default filled in and secrets hidden, on stdout, and
@@ -197,6 +210,23 @@ pub struct DemoArgs {
     pub json: bool,
 }
 
+/// `hotprefix inspect`
+#[derive(Clone, Debug, Args)]
+pub struct InspectArgs {
+    /// Configuration: how to reach Kafka. No rule is needed.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The topic; otherwise the first of input.topics
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<String>,
+    /// Read for so many seconds
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+    /// Begin with the oldest record that the topic has, and end at its end
+    #[arg(long)]
+    pub from_beginning: bool,
+}
+
 /// `hotprefix check`
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
@@ -245,6 +275,9 @@ pub struct TailArgs {
     /// End after this many alerts
     #[arg(short = 'n', long, value_name = "N")]
     pub count: Option<u64>,
+    /// Print the alerts that are open now, and end
+    #[arg(long, conflicts_with_all = ["from_beginning", "count"])]
+    pub active: bool,
 }
 
 /// `hotprefix replay`

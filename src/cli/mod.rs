@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod demo;
 mod health;
+mod inspect;
 mod manual;
 mod output;
 mod replay;
@@ -15,12 +16,13 @@ mod run;
 mod tail;
 
 pub use args::{
-    CheckArgs, Cli, Command, CompletionsArgs, ConfigArgs, DemoArgs, HealthArgs, ManArgs, Override,
-    ReplayArgs, ResetArgs, RunArgs, SchemaArgs, SchemaName, StageName, TailArgs,
+    CheckArgs, Cli, Command, CompletionsArgs, ConfigArgs, DemoArgs, HealthArgs, InspectArgs,
+    ManArgs, Override, ReplayArgs, ResetArgs, RunArgs, SchemaArgs, SchemaName, StageName, TailArgs,
 };
 pub use check::check;
 pub use demo::demo;
 pub use health::health;
+pub use inspect::inspect;
 pub use manual::{completions, man};
 pub use replay::replay;
 pub use reset::reset;

@@ -295,8 +295,8 @@ impl Checker<'_> {
         if file.output.topic.is_some() {
             self.topic("output.topic", &topic);
         }
-        let internal =
-            ["partials", "state", "windows", "dead-letters"].map(|t| format!("{app}-{t}"));
+        let internal = ["partials", "state", "active", "windows", "dead-letters"]
+            .map(|t| format!("{app}-{t}"));
         if internal.contains(&topic) {
             self.error(
                 "output.topic",
@@ -380,12 +380,13 @@ fn sampling_default(text: &str) -> Result<SamplingDefault, String> {
 }
 
 /// Says how to begin.
-pub(super) fn no_rules(tree: &Tree, issues: &mut Issues) {
+pub(super) fn no_rules(file: &FileConfig, tree: &Tree, issues: &mut Issues) {
+    let topic = file.input.topics.first().map_or("NAME", String::as_str);
     issues.error(
         tree.origin(&["rules"]),
         "rules",
         format!(
-            "is empty, so nothing would be counted; valid is at least one rule, here, in files named by `rule_files: [rules/*.yaml]`, or in {}RULE_FILES. To begin:\n\
+            "is empty, so nothing would be counted; valid is at least one rule, here, in files named by `rule_files: [rules/*.yaml]`, or in {}RULE_FILES. `hotprefix inspect --topic {topic}` writes some that fit the topic. To begin by hand:\n\
              \x20 rules:\n\
              \x20   - name: volume\n\
              \x20     filter: 'direction != \"egress\"'\n\

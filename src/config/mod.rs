@@ -65,6 +65,11 @@ impl Loaded {
     pub fn effective_yaml(&self) -> String {
         effective::to_yaml(&self.file)
     }
+
+    /// The section `kafka` as YAML, with its name. A secret that stands in it is not repeated; a comment says so.
+    pub fn kafka_yaml(&self) -> String {
+        effective::kafka_yaml(&self.file)
+    }
 }
 
 /// Reads the files, the environment (only names that begin with [`PREFIX`] count) and the overrides (path of
@@ -131,7 +136,7 @@ fn read(
     };
     file.rules = rules.iter().map(|r| r.rule.clone()).collect();
     if needs_rules && rules.is_empty() && issues.is_clean() {
-        check::no_rules(&tree, &mut issues);
+        check::no_rules(&file, &tree, &mut issues);
     }
     let config = check_all(&file, &tree, &rules, &mut issues);
     issues.finish().map(|warnings| Loaded {

@@ -11,7 +11,7 @@ use super::glob;
 use super::layer::{Tree, describe, read_document, read_text, to_json};
 use super::shape::Shape;
 use crate::flow::SamplingConfig;
-use crate::rule::{self, Filter, Rule, RuleConfig, RuleContext, Sets};
+use crate::rule::{self, Filter, ListOrFile, Rule, RuleConfig, RuleContext, Sets};
 use crate::window::EventTime;
 
 /// The most rules of one configuration: what fits into the metadata of a committed offset.
@@ -254,13 +254,17 @@ impl Compiler {
     /// The compiled rule, and what is doubtful about it; `None` if anything is wrong.
     pub(super) fn compile(&mut self, located: &Located, issues: &mut Issues) -> Option<Rule> {
         self.0.files.clear();
-        if let Some(file) = located.rule.scope.as_ref().and_then(|scope| scope.file()) {
+        let rule = &located.rule;
+        let scope = rule.scope.as_ref().and_then(ListOrFile::file);
+        let overrides = rule.overrides.as_ref().and_then(ListOrFile::file);
+        for (key, file) in [("scope.file", scope), ("overrides.file", overrides)] {
+            let Some(file) = file else { continue };
             match read_text(&located.folder.join(file)) {
                 Ok(text) => {
                     self.0.files.insert(file.clone(), text);
                 }
                 Err(problem) => {
-                    issues.error(&located.origin, below(&located.path, "scope.file"), problem);
+                    issues.error(&located.origin, below(&located.path, key), problem);
                     return None;
                 }
             }

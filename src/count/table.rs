@@ -309,6 +309,23 @@ mod tests {
     }
 
     #[test]
+    fn flows_sampled_alike_take_small_rows_whether_they_came_multiplied_or_not() {
+        let multiplied = |raw| Amount {
+            raw_bytes: raw * 10,
+            ..amount(raw, 10)
+        };
+        for like in [|raw| amount(raw, 10), multiplied] {
+            let mut table = Table::with_capacity(0);
+            for addr in 0..3_u32 {
+                table.add(addr, &like(100));
+            }
+            table.settle();
+            let rows = (table.uniform.by_addr.len(), table.mixed.by_addr.len());
+            assert_eq!(rows, (3, 0));
+        }
+    }
+
+    #[test]
     fn an_address_takes_one_row_until_its_numbers_are_full() {
         let mut table = Table::with_capacity(0);
         for rate in [1, 1, 2, 3] {

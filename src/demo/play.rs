@@ -87,8 +87,15 @@ pub fn run(
     env: impl IntoIterator<Item = (String, String)>,
     mut tell: impl FnMut(Event<'_>) -> bool,
 ) -> Result<(), DemoError> {
-    let internal = ["partials", "state", "alerts", "windows", "dead-letters"]
-        .map(|name| format!("{APPLICATION}-{name}"));
+    let internal = [
+        "partials",
+        "state",
+        "alerts",
+        "active",
+        "windows",
+        "dead-letters",
+    ]
+    .map(|name| format!("{APPLICATION}-{name}"));
     let topics = internal.iter().map(|t| (t.as_str(), INTERNAL_PARTITIONS));
     let cluster = EmbeddedCluster::start(topics.chain([(TOPIC, PARTITIONS)]))?;
     let file = File::create(&configuration(&cluster.address()))?;

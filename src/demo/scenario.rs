@@ -121,6 +121,15 @@ impl Scenario {
         let in_cycle = second % CYCLE;
         let carpet = self.share(CARPET.contains(&in_cycle));
         let host = self.share(HOST.contains(&in_cycle));
+        self.mixed(second, carpet, host)
+    }
+
+    /// The ordinary flows of one second, as they are while no attack lasts.
+    pub fn background(&self, second: u64) -> impl Iterator<Item = Flow> + use<> {
+        self.mixed(second, 0, 0)
+    }
+
+    fn mixed(&self, second: u64, carpet: u32, host: u32) -> impl Iterator<Item = Flow> + use<> {
         let quiet = self.rate - carpet - host;
         // Multiplied by an odd constant so that neighbouring seconds have unrelated numbers.
         let mut random = Random(self.seed ^ second.wrapping_mul(0xd6e8_feb8_6659_fd93));

@@ -127,3 +127,27 @@ pub(super) fn shrink<A>(leaves: &mut LeavesOf<A>, rows: usize) {
         cut(max_rate, rows);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_before_sampling_are_right_where_those_after_it_no_longer_fit() {
+        for (bytes, sum) in [(20, 40), (u64::MAX - 1, u64::MAX)] {
+            let mut leaves = LeavesOf {
+                addr: vec![0x0a00_0001_u32, 0x0a00_0002],
+                bytes: vec![bytes; 2],
+                packets: vec![1; 2],
+                flows: vec![1; 2],
+                sampling: Sampling::Uniform(2),
+            };
+            fold(&mut leaves, 24);
+            assert_eq!(
+                (&leaves.addr[..], leaves.bytes[0]),
+                (&[0x0a00_0000][..], sum)
+            );
+            assert_eq!(rates(&leaves, 0), (bytes / 2 * 2, 2, 2));
+        }
+    }
+}

@@ -1,8 +1,10 @@
 //! What one transaction of detect carries.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::life::Lives;
 use crate::alert::{Alert, WindowRecord};
 use crate::net::Prefix;
 use crate::rule::Fingerprint;
@@ -49,6 +51,8 @@ pub struct Emission {
 pub(super) struct Effect {
     /// Finalised up to, by selection.
     pub(super) finalised: BTreeMap<Fingerprint, Timestamp>,
+    /// By selection, where they changed.
+    pub(super) lives: BTreeMap<Fingerprint, Arc<Lives>>,
     pub(super) provisional: Vec<Provisional>,
     /// Whether nothing remains due.
     pub(super) all_due: bool,
@@ -61,7 +65,7 @@ pub(super) struct Provisional {
     pub(super) start: Timestamp,
     pub(super) wall: Timestamp,
     pub(super) window_revision: u32,
-    /// Alerts written for the first time.
+    /// Told for the first time.
     pub(super) prefixes: Vec<Prefix>,
     pub(super) chunks: u32,
 }
@@ -75,6 +79,8 @@ pub(super) struct Prepared {
     pub(super) alerts: Vec<Alert>,
     /// `None`: another selection of the same rule tells of this window.
     pub(super) record: Option<WindowRecord>,
+    /// After it. `None`: they did not change.
+    pub(super) lives: Option<Arc<Lives>>,
     /// State records to write or to delete.
     pub(super) state: Vec<StateChange>,
     pub(super) waited: Option<Duration>,
@@ -100,6 +106,8 @@ impl Emission {
         self.windows.extend(prepared.record);
         self.state.extend(prepared.state);
         self.waits.extend(prepared.waited);
+        let lives = prepared.lives.map(|lives| (prepared.selection, lives));
+        self.effect.lives.extend(lives);
         match prepared.provisional {
             Some(provisional) => self.effect.provisional.push(provisional),
             None => {

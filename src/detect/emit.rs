@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::emission::{Emission, Prepared, StateChange};
 use super::finalise;
+use super::life::Lives;
 use super::source::Before;
 use super::task::DetectTask;
 use super::track::Track;
 use super::wire;
-use crate::alert::WindowState;
+use crate::alert::{EndReason, WindowState};
 use crate::rule::Fingerprint;
 use crate::time::Timestamp;
 use crate::window::Window;
@@ -41,7 +42,8 @@ impl DetectTask {
         let mut emission = Emission::default();
         'all: for selection in self.order() {
             for window in self.waiting(selection, wall) {
-                let Some(prepared) = self.provisional(selection, window, wall) else {
+                let lives = emission.effect.lives.get(&selection).cloned();
+                let Some(prepared) = self.provisional(selection, window, lives, wall) else {
                     continue;
                 };
                 if !emission.has_room(&prepared) {
@@ -76,6 +78,12 @@ impl DetectTask {
         if effect.all_due {
             self.due = None;
         }
+        for (selection, lives) in effect.lives {
+            if let Some(track) = self.tracks.get_mut(&selection) {
+                track.lives = lives;
+                track.leaves = false;
+            }
+        }
         for (selection, next) in effect.finalised {
             if let Some(track) = self.tracks.get_mut(&selection) {
                 track.advance(next);
@@ -88,9 +96,7 @@ impl DetectTask {
             };
             let written = track.written.entry(told.start).or_default();
             written.window_revision = Some(told.window_revision);
-            written
-                .alerts
-                .extend(told.prefixes.into_iter().map(|p| (p, 0)));
+            written.prefixes.extend(told.prefixes);
             written.chunks += told.chunks;
             if let Some(window) = track.open.get_mut(&told.start) {
                 window.waiting_since = Some(told.wall);
@@ -99,7 +105,7 @@ impl DetectTask {
         }
         for StateChange { key, value } in emission.state {
             match value {
-                _ if wire::is_provisional(&key) => {}
+                _ if wire::is_told_once(&key) => {}
                 Some(value) => {
                     self.saved.insert(key, value);
                 }
@@ -134,7 +140,8 @@ impl DetectTask {
         };
         loop {
             let stashed = self.prepared.take_if(|p| p.selection == selection);
-            let Some(prepared) = stashed.or_else(|| self.prepare(selection, cursor.start)) else {
+            let lives = emission.effect.lives.get(&selection);
+            let Some(prepared) = stashed.or_else(|| self.prepare(selection, cursor, lives)) else {
                 break;
             };
             if !emission.has_room(&prepared) {
@@ -154,7 +161,14 @@ impl DetectTask {
         true
     }
 
-    fn prepare(&mut self, selection: Fingerprint, cursor: Timestamp) -> Option<Prepared> {
+    /// What is due next of a selection from `cursor` on, where `lives` are as committed if nothing was said
+    /// in the same breath.
+    fn prepare(
+        &mut self,
+        selection: Fingerprint,
+        cursor: Window,
+        lives: Option<&Arc<Lives>>,
+    ) -> Option<Prepared> {
         let name = Arc::clone(&self.tracks.get(&selection)?.name);
         let siblings: Vec<_> = self
             .tracks
@@ -163,20 +177,24 @@ impl DetectTask {
             .map(|t| (t.interval, t.first))
             .collect();
         let track = self.tracks.get_mut(&selection)?;
+        let lives = Arc::clone(lives.unwrap_or(&track.lives));
         if let Some(rule) = track.rule.clone() {
-            return finalise::next_due(track, &rule, &self.sources, cursor);
+            return finalise::next_due(track, &rule, &self.sources, cursor.start, &lives);
         }
-        let state = if siblings.is_empty() {
-            WindowState::UnknownRule
+        let (state, end) = if siblings.is_empty() {
+            (WindowState::UnknownRule, EndReason::RuleRemoved)
         } else {
-            WindowState::RuleChange
+            (WindowState::RuleChange, EndReason::RuleChanged)
         };
+        if track.leaves {
+            return finalise::farewell(track, &self.sources, cursor.start, &lives, end);
+        }
         let is_told = |window: Window| {
             siblings.iter().any(|(interval, first)| {
                 *interval == window.length() && first.is_some_and(|f| f <= window.start)
             })
         };
-        finalise::next_unknown(track, &self.sources, cursor, state, is_told)
+        finalise::next_unknown(track, &self.sources, cursor.start, state, is_told)
     }
 
     /// Windows of a configured rule that have waited for `max_wait`.
@@ -207,12 +225,14 @@ impl DetectTask {
         &mut self,
         selection: Fingerprint,
         window: Window,
+        lives: Option<Arc<Lives>>,
         wall: Timestamp,
     ) -> Option<Prepared> {
         let track = self.tracks.get_mut(&selection)?;
         let rule = track.rule.clone()?;
         let prepared = if track.open.get(&window.start)?.changed {
-            finalise::provisional(track, &rule, &self.sources, window, wall)
+            let lives = lives.unwrap_or_else(|| Arc::clone(&track.lives));
+            finalise::provisional(track, &rule, &self.sources, window, &lives, wall)
         } else {
             None
         };

@@ -4,27 +4,29 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::emission::{Prepared, Provisional, StateChange};
-use super::pass::{self, Input, Outcome};
+use super::life::Lives;
+use super::pass::{self, Input, Open, Outcome, Question};
 use super::render::{self, Context, Fate};
 use super::source::Sources;
-use super::track::{OpenWindow, Track, Written};
+use super::track::{OpenWindow, ToldAs, Track, Written};
 use super::wire::{self, CHUNK};
-use crate::alert::{FamilyResolution, WindowState};
-use crate::net::Prefix;
+use crate::alert::{EndReason, FamilyResolution, WindowState};
+use crate::net::{Family, Prefix};
 use crate::rule::Rule;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, millis};
 use crate::window::Window;
 
 /// The most windows of a run of empty ones that get a record each.
 pub const EMPTY_WINDOWS: u64 = 1_440;
 
 /// The next due window of a configured rule at or after `cursor`. Of a run of empty windows longer
-/// than [`EMPTY_WINDOWS`] the older ones are skipped.
+/// than [`EMPTY_WINDOWS`] the older ones are skipped, once no alert is open. `lives` are as of `cursor`.
 pub(super) fn next_due(
     track: &mut Track,
     rule: &Arc<Rule>,
     sources: &Sources,
     cursor: Timestamp,
+    lives: &Arc<Lives>,
 ) -> Option<Prepared> {
     let due = track.due_through;
     if cursor >= due {
@@ -33,12 +35,14 @@ pub(super) fn next_due(
     let filled = track.open.range(cursor..due).next();
     let filled = filled.map_or(due, |(start, _)| *start);
     let empty = track.windows_between(cursor, filled);
-    let skipped = empty.saturating_sub(EMPTY_WINDOWS);
+    let skipped = if lives.open().is_empty() {
+        empty.saturating_sub(EMPTY_WINDOWS)
+    } else {
+        0
+    };
     let start = track.after(cursor, skipped);
-    (start < due).then(|| {
-        let window = Window::starting(start, track.interval);
-        finalise(track, rule, sources, window, skipped)
-    })
+    let window = Window::starting(start, track.interval);
+    Some(finalise(track, rule, sources, window, lives, skipped))
 }
 
 fn finalise(
@@ -46,27 +50,33 @@ fn finalise(
     rule: &Arc<Rule>,
     sources: &Sources,
     window: Window,
+    before: &Arc<Lives>,
     skipped_windows: u64,
 ) -> Prepared {
     let completeness = sources.completeness(track.selection, window);
     let whole = sources.cover(track.selection, window);
-    let question = pass::Question::of(rule);
+    let told = track.written.get(&window.start);
+    let told = told.map(|w| w.prefixes.clone()).unwrap_or_default();
+    let question = question(rule, before, &told);
     let (outcome, resolution) = look(track, window.start, whole.then_some(&question));
+    let seen = whole.then(|| render::seen(rule, &outcome));
+    let mut lives = Lives::clone(before);
+    let messages = lives.window(&rule.lifecycle, window, seen.as_ref(), &told);
+    let told_as = ToldAs::of(rule);
     let context = Context {
-        rule,
+        name: &track.name,
+        selection: track.selection,
+        told_as: &told_as,
+        rule: Some(rule),
         window,
         total: outcome.total,
         resolution,
         completeness,
         is_final: true,
     };
+    let alerts = render::alerts(&context, &outcome, &messages);
     let nothing = Written::default();
     let written = track.written.get(&window.start).unwrap_or(&nothing);
-    let alerts: Vec<_> = outcome
-        .findings
-        .iter()
-        .map(|f| render::alert(&context, f, written.next_revision(&f.prefix)))
-        .collect();
     let kept: BTreeSet<Prefix> = outcome.findings.iter().map(|f| f.prefix).collect();
     let fate = Fate {
         state: if whole {
@@ -76,26 +86,100 @@ fn finalise(
         },
         revision: written.next_window_revision(),
         alerts_written: alerts.len() as u64,
+        alerts_open: lives.open().len() as u64,
         superseded: written.void(&kept),
         late_flows: track.late_flows(window.start),
         skipped_windows,
         resolution,
         completeness,
     };
+    let mut state = forget(track, window.start, written.chunks);
+    let lives = changed(track, before, lives, &mut state);
     Prepared {
         selection: track.selection,
         next: window.end,
-        record: Some(render::record(
-            render::rule_ref(rule),
-            window,
-            &outcome,
-            &fate,
-        )),
+        record: Some(render::record(context.rule_ref(), window, &outcome, &fate)),
         alerts,
-        state: forget(track, window.start, written.chunks),
+        lives,
+        state,
         waited: track.open.get(&window.start).and_then(|w| w.waited),
         provisional: None,
     }
+}
+
+/// What a rule asks of a window when some alerts are open, and some prefixes were told of it before.
+fn question<'a>(rule: &'a Rule, lives: &'a Lives, told: &'a BTreeSet<Prefix>) -> Question<'a> {
+    let open = Open {
+        prefixes: lives.open(),
+        also: told,
+        clear: &rule.lifecycle.clear,
+        interval_ms: millis(rule.interval).max(1).unsigned_abs(),
+    };
+    let is_asked = !open.prefixes.is_empty() || !open.also.is_empty();
+    Question {
+        open: is_asked.then_some(open),
+        ..Question::of(rule)
+    }
+}
+
+/// Adds what of lives is to be saved anew to `state`, and shares them, if they are not as `before`.
+fn changed(
+    track: &Track,
+    before: &Lives,
+    lives: Lives,
+    state: &mut Vec<StateChange>,
+) -> Option<Arc<Lives>> {
+    let known = state.len();
+    let changes = lives.changes(before);
+    state.extend(
+        changes.map(|(prefix, life, shadow)| wire::life(track.selection, prefix, life, shadow)),
+    );
+    (state.len() > known).then(|| Arc::new(lives))
+}
+
+/// The end of all alerts of a selection that is neither configured nor counted any more, told with the
+/// window before `next`, its last.
+pub(super) fn farewell(
+    track: &Track,
+    sources: &Sources,
+    next: Timestamp,
+    before: &Arc<Lives>,
+    why: EndReason,
+) -> Option<Prepared> {
+    let told_as = track.told_as.as_ref().filter(|_| !before.is_empty())?;
+    let window = Window {
+        start: next.minus(track.interval),
+        end: next,
+    };
+    let mut lives = Lives::clone(before);
+    let messages = lives.end(why, window);
+    let outcome = Outcome::default();
+    let context = Context {
+        name: &track.name,
+        selection: track.selection,
+        told_as,
+        rule: None,
+        window,
+        total: outcome.total,
+        resolution: FamilyResolution {
+            ipv4: Family::V4.bits(),
+            ipv6: Family::V6.bits(),
+        },
+        completeness: sources.completeness(track.selection, window),
+        is_final: true,
+    };
+    let mut state = Vec::new();
+    let lives = changed(track, before, lives, &mut state);
+    Some(Prepared {
+        selection: track.selection,
+        next,
+        alerts: render::alerts(&context, &outcome, &messages),
+        record: None,
+        lives,
+        state,
+        waited: None,
+        provisional: None,
+    })
 }
 
 /// The next due window, at or after `cursor`, of a selection that is not configured. Nothing is
@@ -120,6 +204,7 @@ pub(super) fn next_unknown(
         state,
         revision: written.next_window_revision(),
         alerts_written: 0,
+        alerts_open: 0,
         superseded: written.void(&BTreeSet::new()),
         late_flows: track.late_flows(window.start),
         skipped_windows: 0,
@@ -131,6 +216,7 @@ pub(super) fn next_unknown(
         selection: track.selection,
         next: window.end,
         alerts: Vec::new(),
+        lives: None,
         record: (!is_told(window)).then(|| render::record(rule, window, &outcome, &fate)),
         state: forget(track, window.start, written.chunks),
         waited: None,
@@ -145,57 +231,60 @@ pub(super) fn provisional(
     rule: &Arc<Rule>,
     sources: &Sources,
     window: Window,
+    before: &Arc<Lives>,
     wall: Timestamp,
 ) -> Option<Prepared> {
     let whole = sources.cover(track.selection, window);
-    let question = pass::Question::of(rule);
+    let nothing = BTreeSet::new();
+    let question = question(rule, before, &nothing);
     let (outcome, resolution) = look(track, window.start, whole.then_some(&question));
+    let nothing = Written::default();
+    let written = track.written.get(&window.start).unwrap_or(&nothing);
+    let mut fresh = render::seen(rule, &outcome);
+    fresh.retain(|prefix, seen| seen.severity.is_some() && !written.prefixes.contains(prefix));
+    let is_next = track.oldest().is_some_and(|oldest| oldest == window);
+    let mut lives = Lives::clone(before);
+    let messages = lives.provisional(&rule.lifecycle, window, is_next, &fresh);
+    if messages.is_empty() && written.window_revision.is_some() {
+        return None;
+    }
     let mut completeness = sources.completeness(track.selection, window);
     completeness.partial = true;
+    let told_as = ToldAs::of(rule);
     let context = Context {
-        rule,
+        name: &track.name,
+        selection: track.selection,
+        told_as: &told_as,
+        rule: Some(rule),
         window,
         total: outcome.total,
         resolution,
         completeness,
         is_final: false,
     };
-    let nothing = Written::default();
-    let written = track.written.get(&window.start).unwrap_or(&nothing);
-    let fresh: Vec<_> = outcome
-        .findings
-        .iter()
-        .filter(|f| !written.alerts.contains_key(&f.prefix))
-        .collect();
-    if fresh.is_empty() && written.window_revision.is_some() {
-        return None;
-    }
     let window_revision = written.next_window_revision();
-    let prefixes: Vec<Prefix> = fresh.iter().map(|f| f.prefix).collect();
-    let state = remember(track, written.chunks, window, window_revision, &prefixes);
+    let prefixes: Vec<Prefix> = messages.iter().map(|m| m.prefix).collect();
+    let mut state = remember(track, written.chunks, window, window_revision, &prefixes);
+    let chunks = state.len() as u32;
     let fate = Fate {
         state: WindowState::Provisional,
         revision: window_revision,
-        alerts_written: fresh.len() as u64,
+        alerts_written: messages.len() as u64,
+        alerts_open: lives.open().len() as u64,
         superseded: Vec::new(),
         late_flows: track.late_flows(window.start),
         skipped_windows: 0,
         resolution,
         completeness,
     };
+    let alerts = render::alerts(&context, &outcome, &messages);
+    let lives = changed(track, before, lives, &mut state);
     Some(Prepared {
         selection: track.selection,
         next: window.end,
-        alerts: fresh
-            .iter()
-            .map(|f| render::alert(&context, f, 0))
-            .collect(),
-        record: Some(render::record(
-            render::rule_ref(rule),
-            window,
-            &outcome,
-            &fate,
-        )),
+        alerts,
+        record: Some(render::record(context.rule_ref(), window, &outcome, &fate)),
+        lives,
         waited: None,
         provisional: Some(Provisional {
             selection: track.selection,
@@ -203,7 +292,7 @@ pub(super) fn provisional(
             wall,
             window_revision,
             prefixes,
-            chunks: state.len() as u32,
+            chunks,
         }),
         state,
     })

@@ -8,31 +8,64 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::pass::{Finding, MaskedPrefix, Outcome, Sums};
+use super::life::{Message, Said, Seen};
+use super::pass::{Finding, GroupTotal, MaskedPrefix, Outcome, Sums};
+use super::track::ToldAs;
 use crate::alert::{
-    ALERT_SCHEMA, Alert, Completeness, Confidence, FamilyName, FamilyResolution, KeyName, Largest,
-    Masked, ModeName, Peak, RuleRef, SampledRate, Status, Target, Trigger, Volume, WINDOW_SCHEMA,
-    WindowRecord, WindowRef, WindowState,
+    ALERT_SCHEMA, Alert, Completeness, Confidence, Cumulative, FamilyName, FamilyResolution,
+    GroupVolume, Largest, Masked, ModeName, Peak, RuleRef, SampledRate, Status, Target, Trigger,
+    Volume, WINDOW_SCHEMA, WindowRecord, WindowRef, WindowState,
 };
 use crate::net::{Family, Prefix};
-use crate::rule::{Fingerprint, KeySide, Mode, Rule, Scope};
+use crate::rule::{Fingerprint, Level, LevelOver, Rule, Scope};
 use crate::time::{Timestamp, millis};
 use crate::window::Window;
 
 /// Namespace of alert ids, made once at random.
 const ALERT_IDS: Uuid = Uuid::from_u128(0x9f2d_41c3_6a58_4e07_b1d4_2c7e_90a3_5f16);
-/// An alert that is not renewed for this many windows has ended.
-const RENEWAL_WINDOWS: u32 = 2;
 
 /// What every message of a window says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
-    pub(super) rule: &'a Rule,
+    pub(super) name: &'a str,
+    pub(super) selection: Fingerprint,
+    pub(super) told_as: &'a ToldAs,
+    /// `None`: it is not configured any more.
+    pub(super) rule: Option<&'a Rule>,
     pub(super) window: Window,
     pub(super) total: Sums,
     pub(super) resolution: FamilyResolution,
     pub(super) completeness: Completeness,
     pub(super) is_final: bool,
+}
+
+impl Context<'_> {
+    /// The rule, as messages name it.
+    pub(super) fn rule_ref(&self) -> RuleRef {
+        RuleRef {
+            name: self.name.to_owned(),
+            fingerprint: self.told_as.fingerprint.to_string(),
+            labels: self.told_as.labels.clone(),
+        }
+    }
+}
+
+/// What a rule's alerts go by: prefixes over a threshold, and open ones that are not.
+pub(super) fn seen(rule: &Rule, outcome: &Outcome) -> BTreeMap<Prefix, Seen> {
+    let seen = |finding: &Finding, severity| {
+        let narrow = |sum: u128| u64::try_from(sum).unwrap_or(u64::MAX);
+        let seen = Seen {
+            severity,
+            bytes: narrow(finding.volume.bytes),
+            packets: narrow(finding.volume.packets),
+            flows: narrow(finding.volume.flows),
+        };
+        (finding.prefix, seen)
+    };
+    let over = outcome.findings.iter();
+    let over = over.map(|f| seen(f, Some(severity(rule, f).to_owned())));
+    let quiet = outcome.quiet.iter().map(|f| seen(f, None));
+    over.chain(quiet).collect()
 }
 
 /// Narrows exact values, and remembers whether one did not fit.
@@ -80,49 +113,71 @@ impl Narrow {
     }
 }
 
-/// One finding as an alert.
-pub(super) fn alert(context: &Context<'_>, finding: &Finding, revision: u32) -> Alert {
+/// Messages as alerts. Of a prefix that is not in `outcome` no traffic is known.
+pub(super) fn alerts(context: &Context<'_>, outcome: &Outcome, messages: &[Message]) -> Vec<Alert> {
+    let found = outcome.findings.iter().chain(&outcome.quiet);
+    let found: BTreeMap<Prefix, &Finding> = found.map(|f| (f.prefix, f)).collect();
+    messages
+        .iter()
+        .map(|message| {
+            if let Some(finding) = found.get(&message.prefix) {
+                return alert(context, finding, message);
+            }
+            let is_discounted = context.told_as.mode == ModeName::Discounted;
+            let unseen = Finding::unseen(message.prefix, is_discounted);
+            alert(context, &unseen, message)
+        })
+        .collect()
+}
+
+fn alert(context: &Context<'_>, finding: &Finding, message: &Message) -> Alert {
     let Context { rule, window, .. } = *context;
-    let mut narrow = Narrow::new(rule.interval);
-    let id = alert_id(&rule.name, rule.selection, finding.prefix, window.start);
-    let volume = narrow.volume(&finding.volume);
-    let conditioned_volume = finding.conditioned.as_ref().map(|c| narrow.volume(c));
-    let expires = window.end.plus(rule.interval * RENEWAL_WINDOWS);
+    let Message { said, life, .. } = message;
+    let mut narrow = Narrow::new(window.length());
+    let id = alert_id(context.name, context.selection, finding.prefix, life.first);
+    let (status, end_reason) = match said {
+        Said::Started => (Status::Started, None),
+        Said::Ongoing => (Status::Ongoing, None),
+        Said::Ended(why) => (Status::Ended, Some(*why)),
+    };
     Alert {
         schema: ALERT_SCHEMA.to_owned(),
         incident_id: id.clone(),
         id,
-        revision,
-        status: Status::Active,
+        revision: message.revision,
+        status,
+        end_reason,
         r#final: context.is_final,
-        rule: rule_ref(rule),
+        rule: context.rule_ref(),
         prefix: finding.prefix.to_string(),
         family: match finding.prefix.family() {
             Family::V4 => FamilyName::Ipv4,
             Family::V6 => FamilyName::Ipv6,
         },
-        key: match rule.key {
-            KeySide::Dst => KeyName::Dst,
-            KeySide::Src => KeyName::Src,
-        },
-        mode: match rule.mode {
-            Mode::MostSpecific => ModeName::MostSpecific,
-            Mode::Discounted => ModeName::Discounted,
-            Mode::All => ModeName::All,
-        },
+        key: context.told_as.key,
+        mode: context.told_as.mode,
         window: window_ref(window),
-        peak: Peak {
-            bits_per_second: volume.bits_per_second,
-            at: window.start.to_string(),
-        },
-        volume,
-        conditioned_volume,
+        volume: narrow.volume(&finding.volume),
+        conditioned_volume: finding.conditioned.as_ref().map(|c| narrow.volume(c)),
         rule_total: narrow.volume(&context.total),
-        triggers: triggers(rule, finding, &mut narrow),
-        severity: rule.severity.clone(),
-        first_seen: window.start.to_string(),
-        last_seen: window.end.to_string(),
-        expires_at: expires.to_string(),
+        // A prefix that is over a threshold may be so in another alert's name.
+        triggers: match rule {
+            Some(rule) if !said.is_end() => triggers(rule, finding, &mut narrow),
+            _ => Vec::new(),
+        },
+        severity: message.severity(rule).to_owned(),
+        first_seen: life.first.to_string(),
+        last_seen: life.last.to_string(),
+        peak: Peak {
+            bits_per_second: narrow.per_second(life.peak.0.into(), 8),
+            at: life.peak.1.to_string(),
+        },
+        cumulative: Cumulative {
+            bytes: narrow.number(life.bytes.into()),
+            packets: narrow.number(life.packets.into()),
+            flows: narrow.number(life.flows.into()),
+        },
+        expires_at: expires(context, *said).to_string(),
         masked: finding.masked.as_ref().map(|m| narrow.masked(m)),
         hosts: finding.hosts,
         largest: Largest {
@@ -130,7 +185,8 @@ pub(super) fn alert(context: &Context<'_>, finding: &Finding, revision: u32) -> 
             bytes: finding.largest.bytes,
             packets: finding.largest.packets,
         },
-        target: target(rule, finding),
+        target: rule.and_then(|rule| target(rule, finding)),
+        group: rule.and_then(|rule| group(rule, finding, &mut narrow)),
         resolution: context.resolution,
         completeness: context.completeness,
         sampling: SampledRate {
@@ -147,29 +203,87 @@ pub(super) fn alert(context: &Context<'_>, finding: &Finding, revision: u32) -> 
     }
 }
 
+/// When an alert of which nothing more is heard has ended: the next message comes before.
+fn expires(context: &Context<'_>, said: Said) -> Timestamp {
+    let end = context.window.end;
+    match context.rule.map(|rule| &rule.lifecycle) {
+        Some(pace) if !said.is_end() => {
+            let windows = pace.hold + pace.repeat + 1;
+            end.plus(context.window.length() * windows)
+        }
+        _ => end,
+    }
+}
+
 fn triggers(rule: &Rule, finding: &Finding, narrow: &mut Narrow) -> Vec<Trigger> {
-    let mut over: Vec<_> = finding
-        .over
-        .iter()
-        .map(|o| (&rule.limits[o.limit], o.volume))
-        .collect();
-    over.sort_by_key(|(limit, _)| limit.metric);
-    let prefix = finding.prefix;
+    let mut over = finding.over.clone();
+    over.sort_by_key(|over| rule.limits[over.limit].metric);
     over.into_iter()
-        .map(|(limit, volume)| Trigger {
-            metric: limit.metric.name().to_owned(),
-            threshold: limit.stated(prefix.family(), prefix.length()),
-            value: narrow.number(limit.metric.value(volume, narrow.interval_ms as u64)),
+        .map(|over| {
+            let metric = rule.limits[over.limit].metric;
+            Trigger {
+                metric: metric.name().to_owned(),
+                threshold: rule.threshold(over.limit, finding.prefix, finding.place),
+                value: narrow.number(metric.value(over.volume, narrow.interval_ms as u64)),
+            }
         })
         .collect()
 }
 
+/// The highest severity that some metric reaches.
+fn severity<'a>(rule: &'a Rule, finding: &Finding) -> &'a str {
+    let prefix = finding.prefix;
+    let reached = |level: &&Level| {
+        finding.over.iter().any(|over| {
+            let metric = rule.limits[over.limit].metric;
+            match &level.over {
+                LevelOver::PerMille(times) => {
+                    let stated = rule.threshold(over.limit, prefix, finding.place);
+                    let interval_ms = millis(rule.interval).unsigned_abs();
+                    over.volume > metric.volume_limit_times(stated, *times, interval_ms)
+                }
+                LevelOver::Limits(limits) => limits
+                    .iter()
+                    .filter(|limit| limit.metric == metric)
+                    .any(|l| over.volume > l.volume(prefix.family())[usize::from(prefix.length())]),
+            }
+        })
+    };
+    let highest = rule.escalation.iter().rev().find(reached);
+    highest.map_or(&rule.severity, |level| &level.severity)
+}
+
+fn group(rule: &Rule, finding: &Finding, narrow: &mut Narrow) -> Option<GroupVolume> {
+    let gate = rule.gate.as_ref()?;
+    let GroupTotal { group, total } = finding.group?;
+    let (name, _) = &gate.groups()[group];
+    Some(GroupVolume {
+        label: gate.label.clone(),
+        name: name.clone(),
+        volume: narrow.volume(&total),
+    })
+}
+
+/// Whose prefix it is: what the longest scope entry or override around it says, and then those around
+/// that.
 fn target(rule: &Rule, finding: &Finding) -> Option<Target> {
-    let entries = rule.scope.as_ref().map(Scope::entries)?;
-    let entry = &entries[finding.entry?];
+    let entries = rule.scope.as_ref().map(Scope::entries);
+    let entry = entries.zip(finding.entry).map(|(all, i)| &all[i]);
+    let overrides = rule.overrides.iter();
+    let mut around: Vec<_> = overrides
+        .flat_map(|overrides| overrides.around(finding.prefix))
+        .map(|o| (o.prefix, &o.labels))
+        .chain(entry.map(|e| (e.prefix, &e.labels)))
+        .collect();
+    around.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.length()));
+    let (longest, _) = around.first()?;
+    let mut labels = BTreeMap::new();
+    for (key, value) in around.iter().flat_map(|(_, labels)| labels.iter()) {
+        labels.entry(key.clone()).or_insert_with(|| value.clone());
+    }
     Some(Target {
-        scope: entry.prefix.to_string(),
-        labels: entry.labels.clone(),
+        scope: longest.to_string(),
+        labels,
     })
 }
 
@@ -178,6 +292,7 @@ pub(super) struct Fate {
     pub(super) state: WindowState,
     pub(super) revision: u32,
     pub(super) alerts_written: u64,
+    pub(super) alerts_open: u64,
     pub(super) superseded: Vec<Prefix>,
     pub(super) late_flows: u64,
     pub(super) skipped_windows: u64,
@@ -205,6 +320,8 @@ pub(super) fn record(
         saturated: narrow.saturated,
         alerts_written: fate.alerts_written,
         alerts_cut: outcome.cut,
+        prefixes_over: outcome.findings.len() as u64,
+        alerts_open: fate.alerts_open,
         superseded: fate.superseded.iter().map(Prefix::to_string).collect(),
         leaves: outcome.leaves,
         masked,
@@ -212,15 +329,6 @@ pub(super) fn record(
         skipped_windows: fate.skipped_windows,
         resolution: fate.resolution,
         completeness: fate.completeness,
-    }
-}
-
-/// A configured rule, as messages name it.
-pub(super) fn rule_ref(rule: &Rule) -> RuleRef {
-    RuleRef {
-        name: rule.name.to_string(),
-        fingerprint: rule.fingerprint().to_string(),
-        labels: rule.labels.clone(),
     }
 }
 

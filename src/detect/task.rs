@@ -14,9 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::emission::Prepared;
+use super::life::{Life, Shadow};
 use super::source::{Before, Counted, Source, Sources};
 use super::track::Track;
-use super::wire::{self, STATE_VERSION, Saved, StateError};
+use super::wire::{self, Saved, StateError};
+use crate::net::Prefix;
 use crate::partial::{Delta, Marker, Partial, SourceId, partition_of};
 use crate::rule::{Fingerprint, Rule};
 use crate::time::Timestamp;
@@ -106,7 +108,8 @@ impl DetectTask {
         // What another version wrote is not corrupt.
         state.sort_by_key(|(key, _)| !wire::is_task(key));
         let mut position = None;
-        let mut provisional = Vec::new();
+        let mut without_lives = false;
+        let mut rest = Vec::new();
         for (key, value) in state {
             match wire::decode(&key, &value)? {
                 Saved::Task {
@@ -117,6 +120,7 @@ impl DetectTask {
                 } => {
                     self.check(version, partials_partitions)?;
                     position = Some(p);
+                    without_lives = wire::is_without_lives(version);
                     for (topic, partitions) in topics {
                         self.sources.expect(&topic, partitions as usize);
                     }
@@ -125,15 +129,15 @@ impl DetectTask {
                 Saved::Rule(track) => {
                     self.tracks.insert(track.selection, *track);
                 }
-                Saved::Provisional { .. } => {
-                    provisional.push(wire::decode(&key, &value)?);
+                saved @ (Saved::Provisional { .. } | Saved::Life { .. }) => {
+                    rest.push(saved);
                     continue;
                 }
             }
             self.saved.insert(key, value);
         }
-        for saved in provisional {
-            self.restore_provisional(saved);
+        for saved in rest {
+            self.restore_of_rule(saved, without_lives);
         }
         match (position, self.committed) {
             (None, None) if self.saved.is_empty() => {}
@@ -153,7 +157,7 @@ impl DetectTask {
     }
 
     const fn check(&self, version: u32, partials_partitions: u32) -> Result<(), StateError> {
-        if version != STATE_VERSION {
+        if !wire::is_readable(version) {
             return Err(StateError::Version { found: version });
         }
         if partials_partitions != self.partials_partitions {
@@ -165,23 +169,51 @@ impl DetectTask {
         Ok(())
     }
 
-    fn restore_provisional(&mut self, saved: Saved) {
-        let Saved::Provisional {
-            selection,
-            start,
-            window_revision,
-            alert_revision,
-            prefixes,
-        } = saved
-        else {
-            return;
-        };
+    fn restore_of_rule(&mut self, saved: Saved, without_lives: bool) {
+        match saved {
+            Saved::Life {
+                selection,
+                prefix,
+                life,
+                shadow,
+            } => self.restore_life(selection, prefix, life, shadow),
+            Saved::Provisional {
+                selection,
+                start,
+                window_revision,
+                alert_revision,
+                prefixes,
+            } => {
+                let Some(track) = self.tracks.get_mut(&selection) else {
+                    return;
+                };
+                let written = track.written.entry(start).or_default();
+                written.window_revision = written.window_revision.max(Some(window_revision));
+                written.prefixes.extend(prefixes.iter().copied());
+                written.chunks += 1;
+                if without_lives {
+                    let shadow = Shadow {
+                        first: start,
+                        revision: alert_revision.saturating_add(1),
+                    };
+                    for prefix in prefixes {
+                        self.restore_life(selection, prefix, None, Some(shadow));
+                    }
+                }
+            }
+            Saved::Task { .. } | Saved::Source(..) | Saved::Rule(_) => {}
+        }
+    }
+
+    fn restore_life(
+        &mut self,
+        selection: Fingerprint,
+        prefix: Prefix,
+        life: Option<Life>,
+        shadow: Option<Shadow>,
+    ) {
         if let Some(track) = self.tracks.get_mut(&selection) {
-            let written = track.written.entry(start).or_default();
-            written.window_revision = written.window_revision.max(Some(window_revision));
-            let alerts = prefixes.into_iter().map(|p| (p, alert_revision));
-            written.alerts.extend(alerts);
-            written.chunks += 1;
+            Arc::make_mut(&mut track.lives).restore(prefix, life, shadow);
         }
     }
 
@@ -261,7 +293,7 @@ impl DetectTask {
             wait(track, source, wall);
             is_due |= close(track, source, &self.sources, wall);
             if !self.sources.list(track.selection) {
-                track.go(offset);
+                is_due |= track.go(offset);
             }
         }
         if is_due {

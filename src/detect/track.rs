@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::life::Lives;
 use super::store::Store;
+use crate::alert::{KeyName, ModeName};
 use crate::net::Prefix;
 use crate::partial::{Delta, Leaves};
-use crate::rule::{Fingerprint, LatePolicy, Rule};
+use crate::rule::{Fingerprint, KeySide, LatePolicy, Mode, Rule};
 use crate::time::{Timestamp, millis};
 use crate::window::Window;
 
@@ -19,18 +21,13 @@ const UNKNOWN_MAX_PREFIXES: usize = 4_000_000;
 pub(super) struct Written {
     /// Revision of the latest window record.
     pub(super) window_revision: Option<u32>,
-    /// Revision of each alert.
-    pub(super) alerts: BTreeMap<Prefix, u32>,
+    /// Prefixes of which they told.
+    pub(super) prefixes: BTreeSet<Prefix>,
     /// State records that hold this.
     pub(super) chunks: u32,
 }
 
 impl Written {
-    /// The revision of the next alert on `prefix`.
-    pub(super) fn next_revision(&self, prefix: &Prefix) -> u32 {
-        self.alerts.get(prefix).map_or(0, |r| r + 1)
-    }
-
     /// The revision of the window's next record.
     pub(super) fn next_window_revision(&self) -> u32 {
         self.window_revision.map_or(0, |r| r + 1)
@@ -38,8 +35,35 @@ impl Written {
 
     /// Prefixes written that are not in `kept`.
     pub(super) fn void(&self, kept: &BTreeSet<Prefix>) -> Vec<Prefix> {
-        let void = |p: &&Prefix| !kept.contains(*p);
-        self.alerts.keys().filter(void).copied().collect()
+        self.prefixes.difference(kept).copied().collect()
+    }
+}
+
+/// How alerts name a rule, for when it is not configured any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ToldAs {
+    /// Of selection and decision.
+    pub(super) fingerprint: Fingerprint,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) key: KeyName,
+    pub(super) mode: ModeName,
+}
+
+impl ToldAs {
+    pub(super) fn of(rule: &Rule) -> Self {
+        Self {
+            fingerprint: rule.fingerprint(),
+            labels: rule.labels.clone(),
+            key: match rule.key {
+                KeySide::Dst => KeyName::Dst,
+                KeySide::Src => KeyName::Src,
+            },
+            mode: match rule.mode {
+                Mode::MostSpecific => ModeName::MostSpecific,
+                Mode::Discounted => ModeName::Discounted,
+                Mode::All => ModeName::All,
+            },
+        }
     }
 }
 
@@ -110,6 +134,12 @@ pub(super) struct Track {
     pub(super) due_through: Timestamp,
     /// Offset of the marker with which nobody counted it any more. What was before is forgotten.
     pub(super) gone_at: Option<i64>,
+    /// `None`: it was never configured.
+    pub(super) told_as: Option<ToldAs>,
+    /// As of `next`. Shared with emissions that are not committed yet.
+    pub(super) lives: Arc<Lives>,
+    /// Nobody counts it any more and it is not configured: its alerts end.
+    pub(super) leaves: bool,
 }
 
 impl Track {
@@ -129,6 +159,9 @@ impl Track {
             written: BTreeMap::new(),
             due_through: Timestamp::MIN,
             gone_at: None,
+            told_as: None,
+            lives: Arc::default(),
+            leaves: false,
         }
     }
 
@@ -138,6 +171,7 @@ impl Track {
             self.decision = rule.decision;
             self.decision_from = self.next.unwrap_or(Timestamp::MIN);
         }
+        self.told_as = Some(ToldAs::of(rule));
         self.rule = Some(Arc::clone(rule));
     }
 
@@ -176,7 +210,7 @@ impl Track {
         }
         let is_open = |start: Timestamp| self.next.is_none_or(|n| start >= n);
         match self.late.get(&offset).copied() {
-            Some(start) if is_open(start) => self.add_late(offset, start, delta),
+            Some(start) => self.add_late(offset, start, delta),
             None if is_open(delta.window.start) => self.add_in_time(offset, delta),
             _ => {}
         }
@@ -240,8 +274,12 @@ impl Track {
 
     /// Forgets a selection that is not configured, is not counted any more and has no open window, at
     /// the marker at `offset`. A delta after that, which is not to be expected, starts
-    /// afresh: its window may be told again.
-    pub(super) fn go(&mut self, offset: i64) {
+    /// afresh: its window may be told again. Whether there are alerts that must end before.
+    pub(super) fn go(&mut self, offset: i64) -> bool {
+        if self.rule.is_none() && self.open.is_empty() && !self.lives.is_empty() {
+            self.leaves = true;
+            return true;
+        }
         let is_new = self.gone_at.is_none() || self.oldest().is_some();
         if self.rule.is_none() && self.open.is_empty() && is_new {
             self.first = None;
@@ -249,6 +287,7 @@ impl Track {
             self.late.clear();
             self.gone_at = Some(offset);
         }
+        false
     }
 
     /// Finalises everything before `next`.
@@ -256,7 +295,8 @@ impl Track {
         self.next = Some(next);
         self.open = self.open.split_off(&next);
         self.written = self.written.split_off(&next);
-        self.late.retain(|_, start| *start >= next);
+        // All of them went to the window that was the oldest until now.
+        self.late.clear();
     }
 
     /// The first offset that open windows from `next` on need.

@@ -71,7 +71,7 @@ impl Time {
 
 /// Who wrote the record, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
+pub(super) enum Family {
     /// goflow v3, goflow2 v1, or bwNetFlow without enrichment: they cannot be told apart.
     Plain,
     /// bwNetFlow since 2019, flowpipeline v1, flowpipeline v2 with `legacy: true`.
@@ -216,7 +216,7 @@ impl Clues {
         }
     }
 
-    const fn family(&self) -> Family {
+    pub(super) const fn family(&self) -> Family {
         if self.marked(mark::ENRICHED_2000) {
             Family::Flowpipeline2
         } else if self.marked(mark::NANOSECONDS) {

@@ -28,6 +28,7 @@ mod json;
 mod model;
 mod named;
 mod protobuf;
+mod recognise;
 mod sampling;
 mod settings;
 mod slots;
@@ -36,10 +37,11 @@ mod undecodable;
 mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decoder::{Decoder, DecoderSettings};
 pub use model::{Direction, Field, FieldSet, Flow, Normalized};
+pub use recognise::{Wire, Written, recognise};
 pub use sampling::{Rejected, Sampler, Scaled};
 pub use settings::{
     DirectionDefault, ExporterSampling, FormatName, SamplingConfig, SamplingDefault, SamplingMode,

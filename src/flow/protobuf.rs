@@ -4,15 +4,24 @@ use super::clues::Unsettled;
 use super::slots::{Slots, Tally};
 use super::wire::{Malformed, Reader, Value};
 
+/// How a message stands in its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// It is the record.
+    Bare,
+    /// Behind its length.
+    Delimited,
+}
+
 /// Reads one record. A message without any field of a flow is read without an error.
 ///
 /// Delimited comes first. One in eight delimited records also parses as a bare message, with nonsense in
 /// it; of a million bare ones 101 begin with a number that happens to be their length, and the rest of
 /// none of those parses.
 #[inline]
-pub(super) fn read<'a>(record: &'a [u8], slots: &mut Slots<'a>) -> Result<(), Malformed> {
+pub(super) fn read<'a>(record: &'a [u8], slots: &mut Slots<'a>) -> Result<Framing, Malformed> {
     match delimited_body(record) {
-        None => walk(record, slots),
+        None => walk(record, slots).map(|()| Framing::Bare),
         Some(body) => read_either(body, record, slots),
     }
 }
@@ -21,17 +30,17 @@ fn read_either<'a>(
     body: &'a [u8],
     record: &'a [u8],
     slots: &mut Slots<'a>,
-) -> Result<(), Malformed> {
-    let delimited = walk(body, slots);
+) -> Result<Framing, Malformed> {
+    let delimited = walk(body, slots).map(|()| Framing::Delimited);
     if delimited.is_ok() && !matches!(slots.settle(None), Err(Unsettled::NotAFlow)) {
-        return Ok(());
+        return delimited;
     }
     *slots = Slots::new();
     if walk(record, slots).is_err() {
         *slots = Slots::new();
         return delimited;
     }
-    Ok(())
+    Ok(Framing::Bare)
 }
 
 /// What follows a leading varint, if the varint states exactly its length.

@@ -9,7 +9,7 @@
 
 use crate::net::Addr;
 
-use super::clues::{Clues, Settled, Time, Unsettled, mark};
+use super::clues::{Clues, Family, Settled, Time, Unsettled, mark};
 use super::model::{Field, FieldSet, Flow};
 use super::settings::DirectionDefault;
 
@@ -249,6 +249,11 @@ impl<'a> Slots<'a> {
     #[inline]
     pub(super) const fn note(&mut self, tally: Tally) {
         self.tally = tally;
+    }
+
+    /// Whose numbers these are.
+    pub(super) fn family(&self) -> Family {
+        self.clues().family()
     }
 
     /// Decides what is ambiguous.

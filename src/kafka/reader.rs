@@ -11,6 +11,7 @@ use super::access::PlainContext;
 use super::errors::{Fatal, RequestError, Right, is_permanent};
 use super::offsets::Offsets;
 use super::settings::ClientSettings;
+use crate::time::Timestamp;
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct ReadRecord {
     pub partition: i32,
     /// Offset in it.
     pub offset: i64,
+    /// When it was written, or appended, as the topic's `message.timestamp.type` says.
+    pub timestamp: Option<Timestamp>,
     /// The key.
     pub key: Option<Vec<u8>>,
     /// The value.
@@ -99,6 +102,7 @@ impl TopicReader {
                 Ok(ReadEvent::Record(ReadRecord {
                     partition: record.partition(),
                     offset: record.offset(),
+                    timestamp: record.timestamp().to_millis().map(Timestamp::from_millis),
                     key: record.key().map(<[u8]>::to_vec),
                     payload: record.payload().map(<[u8]>::to_vec),
                     headers,

@@ -1,4 +1,4 @@
-//! Forgets an application: its offsets and its private topics. Public topics stay.
+//! Forgets an application: its offsets, its private topics and which alerts are open. Other public topics stay.
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
@@ -17,7 +17,7 @@ pub struct Removed {
     pub topics: Vec<String>,
 }
 
-/// Deletes the groups and the private topics of an application. Refuses while a group has members.
+/// Deletes the groups, the private topics and the topic of open alerts of an application. Refuses while a group has members.
 pub fn reset(config: &Config) -> Result<Removed, Fatal> {
     let settings = ClientSettings::new(config);
     let admin = Admin::new(&settings)?;
@@ -45,7 +45,7 @@ pub fn reset(config: &Config) -> Result<Removed, Fatal> {
         }
     }
     let names = TopicNames::new(config);
-    removed.topics = admin.delete_topics(&[&names.partials, &names.state])?;
+    removed.topics = admin.delete_topics(&[&names.partials, &names.state, &names.active])?;
     Ok(removed)
 }
 

@@ -35,6 +35,8 @@ pub struct TopicNames {
     pub state: Arc<str>,
     /// Alerts.
     pub alerts: Arc<str>,
+    /// The latest message of each open alert, compacted.
+    pub active: Arc<str>,
     /// Window records.
     pub windows: Arc<str>,
     /// Records that could not be read.
@@ -49,6 +51,7 @@ impl TopicNames {
             partials: named("partials"),
             state: named("state"),
             alerts: config.output.topic.as_str().into(),
+            active: named("active"),
             windows: named("windows"),
             dead_letters: named("dead-letters"),
         }
@@ -143,6 +146,11 @@ pub(crate) fn wanted(config: &Config, input_bytes: usize) -> Vec<Wanted> {
             names.alerts,
             [none, write],
             &[policy("delete"), time(create)],
+        ),
+        topic(
+            names.active,
+            [none, write],
+            &[policy("compact"), time(create)],
         ),
         topic(
             names.windows,
@@ -306,7 +314,12 @@ fn facts(
     let names = TopicNames::new(config);
     let partials = appeared(offsets, &names.partials)?;
     let state = appeared(offsets, &names.state)?;
-    for other in [&names.alerts, &names.windows, &names.dead_letters] {
+    for other in [
+        &names.alerts,
+        &names.active,
+        &names.windows,
+        &names.dead_letters,
+    ] {
         appeared(offsets, other)?;
     }
     if partials != state {

@@ -63,6 +63,7 @@ fn the_demo_has_exactly_its_attacks_in_every_window() {
     let (alerts, fates) = alerts(45, u64::MAX);
     let mut found: Vec<_> = alerts
         .iter()
+        .filter(|a| !a.triggers.is_empty())
         .map(|a| (a.window.start.clone(), a.prefix.clone()))
         .collect();
     found.sort();

@@ -1,16 +1,20 @@
 //! [`RuleConfig`] → [`Rule`], with every problem found on the way.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::{Problems, RuleContext, RuleError};
+use super::escalation::{self, Level};
 use super::filter::Filter;
 use super::fingerprint;
-use super::model::{Fingerprint, LatePolicy};
-use super::prefixes::parse_prefix;
-use super::scope::{Scope, ScopeEntry, check_label, parse_scope_file};
-use super::settings::{ListOrFile, RuleConfig, ScopeItem};
+use super::gate::{self, Gate};
+use super::lifecycle::{self, Lifecycle};
+use super::lists;
+use super::model::{Fingerprint, LatePolicy, Limit};
+use super::overrides::Overrides;
+use super::scope::Scope;
+use super::settings::RuleConfig;
+use super::words::{check_word, labels};
 use super::{Rule, thresholds};
 use crate::net::Family;
 use crate::units::{Scalar, format_duration, parse_count, parse_duration};
@@ -35,8 +39,7 @@ pub fn compile(config: &RuleConfig, context: &RuleContext) -> Result<Rule, Vec<R
     let lengths_v6 = thresholds::lengths(&config.prefix_length, Family::V6, &mut problems);
     // Limits are checked even where the interval is wrong, to report all problems at once.
     let interval_ms = interval.map_or(1000, |i| i.as_millis() as u64);
-    let limits = thresholds::limits(&config.thresholds, interval_ms, &mut problems);
-    let scope = scope(config.scope.as_ref(), context, &mut problems);
+    let decided = decide(config, context, interval_ms, &mut problems);
     let labels = labels("labels", &config.labels, &mut problems);
     let max_prefixes = count(
         "max_prefixes",
@@ -66,8 +69,12 @@ pub fn compile(config: &RuleConfig, context: &RuleContext) -> Result<Rule, Vec<R
             mode: config.mode,
             lengths_v4: lengths_v4?,
             lengths_v6: lengths_v6?,
-            limits,
-            scope,
+            limits: decided.limits,
+            overrides: decided.overrides,
+            gate: decided.gate,
+            lifecycle: decided.lifecycle?,
+            escalation: decided.escalation,
+            scope: decided.scope,
             max_prefixes: max_prefixes?,
             max_alerts_per_window: max_alerts?,
         })
@@ -75,6 +82,59 @@ pub fn compile(config: &RuleConfig, context: &RuleContext) -> Result<Rule, Vec<R
     match checked {
         Some(rule) if problems.is_empty() => finish(rule, context, problems),
         _ => Err(problems.into_errors()),
+    }
+}
+
+/// What depends on each other: thresholds, and the lists of prefixes that they are about.
+struct Decided {
+    scope: Option<Scope>,
+    limits: Vec<Limit>,
+    overrides: Option<Overrides>,
+    gate: Option<Gate>,
+    lifecycle: Option<Lifecycle>,
+    escalation: Vec<Level>,
+}
+
+fn decide(
+    config: &RuleConfig,
+    context: &RuleContext,
+    interval_ms: u64,
+    problems: &mut Problems,
+) -> Decided {
+    let overrides = lists::overrides(config.overrides.as_ref(), context, problems);
+    let more = overrides.iter().flatten().flat_map(|o| &o.steps);
+    let more = more.map(|(metric, _)| *metric).collect();
+    let stated = &config.thresholds;
+    let limits = thresholds::limits(stated, "thresholds", &more, interval_ms, problems);
+    let metrics: Vec<_> = limits.iter().map(|limit| limit.metric).collect();
+    let gate = config.gate.as_ref();
+    let label = gate.map(|gate| gate.label.as_str());
+    let sorted = overrides.map(|entries| {
+        let sorted = Overrides::new(entries, &metrics, interval_ms, label);
+        sorted.map_err(|prefix| format!("{prefix} is given twice"))
+    });
+    let overrides = sorted.and_then(|sorted| problems.take("overrides", sorted));
+    let scope = lists::scope(config.scope.as_ref(), context, problems);
+    // Where a list is wrong, it is not known which groups there are.
+    let is_known = scope.is_some() == config.scope.is_some()
+        && overrides.is_some() == config.overrides.is_some();
+    let gate = gate.filter(|_| is_known).map(|gate| {
+        gate::gate(
+            gate,
+            scope.as_ref(),
+            overrides.as_ref(),
+            interval_ms,
+            problems,
+        )
+    });
+    let (levels, severity) = (&config.escalation, &config.severity);
+    Decided {
+        lifecycle: lifecycle::lifecycle(&config.lifecycle, &limits, interval_ms, problems),
+        escalation: escalation::levels(levels, severity, &limits, interval_ms, problems),
+        scope,
+        limits,
+        overrides: overrides.filter(|overrides| !overrides.entries().is_empty()),
+        gate,
     }
 }
 
@@ -86,7 +146,7 @@ fn finish(
 ) -> Result<Rule, Vec<RuleError>> {
     if Family::ALL.iter().all(|f| rule.lengths(*f).count() == 0) {
         problems.add("prefix_length", "has no length in either family");
-    } else if !Family::ALL.iter().any(|f| has_limit(&rule, *f)) {
+    } else if !is_overridden(&rule) && !Family::ALL.iter().any(|f| has_limit(&rule, *f)) {
         problems.add(
             "thresholds",
             "none of the lengths in prefix_length has a threshold",
@@ -100,7 +160,14 @@ fn finish(
     Ok(rule)
 }
 
-fn has_limit(rule: &Rule, family: Family) -> bool {
+/// Whether an override has a threshold.
+fn is_overridden(rule: &Rule) -> bool {
+    let mut entries = rule.overrides.iter().flat_map(Overrides::entries);
+    entries.any(|entry| !entry.steps.is_empty())
+}
+
+/// Whether a length that is looked at has a threshold of the rule itself.
+pub(super) fn has_limit(rule: &Rule, family: Family) -> bool {
     rule.lengths(family)
         .longest_first()
         .any(|length| rule.limits.iter().any(|l| l.is_set(family, length)))
@@ -136,18 +203,6 @@ fn filter(source: &str, context: &RuleContext, problems: &mut Problems) -> Optio
     }
 }
 
-/// 1 to `max` of letters, digits, `.`, `_`, `-`.
-fn check_word(text: &str, max: usize) -> Result<(), String> {
-    let valid = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if !text.is_empty() && text.len() <= max && text.chars().all(valid) {
-        Ok(())
-    } else {
-        Err(format!(
-            "`{text}` is not valid: 1 to {max} of letters, digits, `.`, `_`, `-`"
-        ))
-    }
-}
-
 fn duration(
     path: &'static str,
     text: &Scalar,
@@ -173,75 +228,4 @@ fn count(path: &'static str, text: &Scalar, max: u64, problems: &mut Problems) -
     }
     problems.add(path, format!("{text} is not within 1 to {max}"));
     None
-}
-
-fn labels(
-    path: &str,
-    labels: &BTreeMap<String, Scalar>,
-    problems: &mut Problems,
-) -> Option<BTreeMap<String, String>> {
-    let checked: Vec<Option<(String, String)>> = labels
-        .iter()
-        .map(|(key, value)| {
-            let checked = check_label(key, value.as_str());
-            problems.take(format!("{path}.{key}"), checked)?;
-            Some((key.clone(), value.0.clone()))
-        })
-        .collect();
-    checked.into_iter().collect()
-}
-
-fn scope(
-    config: Option<&ListOrFile<ScopeItem>>,
-    context: &RuleContext,
-    problems: &mut Problems,
-) -> Option<Scope> {
-    let (path, entries) = match config? {
-        ListOrFile::List(items) => ("scope", scope_items(items, problems)),
-        ListOrFile::File(file) => {
-            let Some(text) = context.files.get(&file.file) else {
-                problems.add(
-                    "scope.file",
-                    format!("{} was not read", file.file.display()),
-                );
-                return None;
-            };
-            let entries = parse_scope_file(text).map_err(|errors| {
-                for error in errors {
-                    problems.add("scope.file", format!("{}, {error}", file.file.display()));
-                }
-            });
-            ("scope.file", entries.ok())
-        }
-    };
-    let entries = entries?;
-    if entries.is_empty() {
-        problems.add(path, "has no prefix: nothing would be counted");
-        return None;
-    }
-    let repeated = |prefix| format!("{prefix} is given twice");
-    problems.take(path, Scope::new(entries).map_err(repeated))
-}
-
-fn scope_items(items: &[ScopeItem], problems: &mut Problems) -> Option<Vec<ScopeEntry>> {
-    let entries: Vec<Option<ScopeEntry>> = items
-        .iter()
-        .enumerate()
-        .map(|(index, item)| {
-            let path = format!("scope[{index}]");
-            let (text, labels) = match item {
-                ScopeItem::Prefix(prefix) => (prefix, Some(BTreeMap::new())),
-                ScopeItem::Labelled(item) => {
-                    let path = format!("{path}.labels");
-                    (&item.prefix, self::labels(&path, &item.labels, problems))
-                }
-            };
-            let prefix = problems.take(path, parse_prefix(text));
-            Some(ScopeEntry {
-                prefix: prefix?,
-                labels: labels?,
-            })
-        })
-        .collect();
-    entries.into_iter().collect()
 }

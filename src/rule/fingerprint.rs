@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::context::RuleContext;
 use super::model::{Attribution, Fingerprint, KeySide, LatePolicy, LengthSet, Limit, Mode};
-use super::{Rule, Scope};
+use super::{Clear, Gate, Level, LevelOver, Lifecycle, Rule, Scope};
 use crate::flow::{SamplingConfig, SamplingDefault, SamplingMode};
 use crate::net::Family;
 use crate::window::EventTime;
@@ -121,6 +121,30 @@ pub(super) fn decision(rule: &Rule) -> Fingerprint {
     }
     label_lines(&mut text, "label", &rule.labels);
     line(&mut text, "severity", &rule.severity);
+    // Lines that only rules with them have leave the fingerprints of others as they were.
+    if let Some(overrides) = &rule.overrides {
+        line(&mut text, "overrides", &overrides.digest().to_string());
+    }
+    for (name, limits) in rule.gate.iter().flat_map(Gate::groups) {
+        let limits = limits
+            .iter()
+            .map(|l| format!("{} {}", l.metric.name(), l.stated));
+        let limits = limits.collect::<Vec<_>>().join(" ");
+        line(
+            &mut text,
+            "gate",
+            &format!("{} {limits}", name.escape_default()),
+        );
+    }
+    if let Some(gate) = &rule.gate {
+        line(&mut text, "gate_label", &gate.label);
+    }
+    if rule.lifecycle != Lifecycle::default() {
+        line(&mut text, "lifecycle", &lifecycle(&rule.lifecycle));
+    }
+    for level in &rule.escalation {
+        line(&mut text, "escalation", &escalation(level));
+    }
     for entry in rule.scope.iter().flat_map(Scope::entries) {
         label_lines(&mut text, &entry.prefix.to_string(), &entry.labels);
     }
@@ -131,6 +155,38 @@ pub(super) fn decision(rule: &Rule) -> Fingerprint {
         &rule.max_alerts_per_window.to_string(),
     );
     of(&text)
+}
+
+fn escalation(level: &Level) -> String {
+    let over = match &level.over {
+        LevelOver::PerMille(times) => times.to_string(),
+        LevelOver::Limits(limits) => all_stated(limits),
+    };
+    format!("{} {over}", level.severity)
+}
+
+fn lifecycle(lifecycle: &Lifecycle) -> String {
+    let Lifecycle {
+        after,
+        hold,
+        repeat,
+        clear,
+    } = lifecycle;
+    let clear = match clear {
+        Clear::PerMille(share) => share.to_string(),
+        Clear::Limits(limits) => all_stated(limits),
+    };
+    format!("for {after} hold {hold} repeat {repeat} clear {clear}")
+}
+
+fn all_stated(limits: &[Limit]) -> String {
+    let limits = limits.iter().flat_map(|limit| {
+        Family::ALL.map(|family| {
+            let name = limit.metric.name();
+            format!("{name} {} {}", family.name(), stated(limit, family))
+        })
+    });
+    limits.collect::<Vec<_>>().join(" ")
 }
 
 fn length_set(lengths: &LengthSet) -> String {

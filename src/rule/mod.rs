@@ -5,10 +5,16 @@
 
 mod compile;
 mod context;
+mod escalation;
 mod filter;
 mod fingerprint;
+mod gate;
+mod lifecycle;
 mod lines;
+mod lists;
 mod model;
+mod override_config;
+mod overrides;
 mod prefixes;
 mod scope;
 mod sets;
@@ -18,27 +24,34 @@ mod shapes;
 mod tests;
 mod thresholds;
 mod warn;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::flow::{Field, FieldSet, Flow};
-use crate::net::{Addr, Family};
+use crate::net::{Addr, Family, Prefix};
 
 pub use compile::compile;
 pub use context::{RuleContext, RuleError, RuleWarning};
+pub use escalation::{Level, LevelOver};
 pub use filter::{Filter, FilterError};
+pub use gate::{Gate, GateLimit};
+pub use lifecycle::{Clear, Lifecycle};
 pub use lines::LineError;
 pub use model::{
     Attribution, Dimension, Fingerprint, KeySide, LatePolicy, LengthSet, Limit, Metric, Mode,
 };
+pub use override_config::parse_override_file;
+pub use overrides::{NOWHERE, Override, Overrides, Place, Places, Steps};
 pub use prefixes::{PrefixSet, PrefixTable, parse_prefix};
 pub use scope::{Scope, ScopeEntry, parse_scope_file};
 pub use sets::{NamedSet, SetItem, Sets, check_set_name};
 pub use settings::{
-    FileRef, LabelledPrefix, Lengths, ListOrFile, PrefixLengthConfig, RuleConfig, ScopeItem,
-    Threshold, ThresholdsConfig,
+    ClearConfig, EscalationConfig, FileRef, GateConfig, LabelledPrefix, Lengths, LifecycleConfig,
+    ListOrFile, OverrideConfig, PrefixLengthConfig, RuleConfig, ScopeItem, Threshold,
+    ThresholdsConfig, TotalsConfig,
 };
 pub use warn::warnings;
 
@@ -76,6 +89,14 @@ pub struct Rule {
     pub lengths_v6: LengthSet,
     /// At least one; evaluated separately.
     pub limits: Vec<Limit>,
+    /// Thresholds and labels of single prefixes.
+    pub overrides: Option<Overrides>,
+    /// Groups that are reported only while they are over limits of their own.
+    pub gate: Option<Gate>,
+    /// When alerts start, go on and end.
+    pub lifecycle: Lifecycle,
+    /// Higher severities, lowest first.
+    pub escalation: Vec<Level>,
     /// Own prefixes: others are not selected.
     pub scope: Option<Scope>,
     /// Leaves kept per window and family. Default 4,000,000.
@@ -91,6 +112,16 @@ impl Rule {
             Family::V4 => &self.lengths_v4,
             Family::V6 => &self.lengths_v6,
         }
+    }
+
+    /// The threshold of a limit, by its position, that holds for `prefix`, as configured, in the metric's
+    /// unit. `place` is the longest of the overrides' places around it.
+    pub fn threshold(&self, limit: usize, prefix: Prefix, place: u32) -> u64 {
+        let places = self.overrides.as_ref().map(Overrides::places);
+        let places = places.filter(|_| place != NOWHERE);
+        places
+            .and_then(|places| places.stated(place, limit, prefix.length()))
+            .unwrap_or_else(|| self.limits[limit].stated(prefix.family(), prefix.length()))
     }
 
     /// The address that the flow counts for; `None` if this rule does not select the flow.

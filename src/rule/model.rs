@@ -130,6 +130,17 @@ impl Metric {
         }
     }
 
+    /// The volume per interval over which a threshold of `stated`, so many thousandths of it, is exceeded.
+    pub const fn volume_limit_times(self, stated: u64, per_mille: u32, interval_ms: u64) -> u128 {
+        let times = stated as u128 * per_mille as u128;
+        let over_interval = times * interval_ms as u128;
+        match self {
+            Self::Bytes | Self::Packets | Self::Flows => times / 1000,
+            Self::BitsPerSecond => over_interval / 8_000_000,
+            Self::PacketsPerSecond | Self::FlowsPerSecond => over_interval / 1_000_000,
+        }
+    }
+
     /// The value of this metric for a volume in [`Self::dimension`] over `interval_ms`, rounded down.
     pub const fn value(self, volume: u128, interval_ms: u64) -> u128 {
         match self {

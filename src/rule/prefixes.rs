@@ -75,6 +75,15 @@ impl<T> PrefixTable<T> {
             Addr::V6(bits) => self.v6.get_lpm(&(bits, 128)).map(|(_, value)| value),
         }
     }
+
+    /// The value of the longest prefix that is `prefix` or covers it.
+    pub fn around(&self, prefix: Prefix) -> Option<&T> {
+        let length = prefix.length();
+        match prefix.addr() {
+            Addr::V4(bits) => self.v4.get_lpm(&(bits, length)).map(|(_, value)| value),
+            Addr::V6(bits) => self.v6.get_lpm(&(bits, length)).map(|(_, value)| value),
+        }
+    }
 }
 
 impl<T> fmt::Debug for PrefixTable<T> {

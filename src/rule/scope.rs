@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::lines::{LineError, split_words, uncommented_lines};
 use super::prefixes::{PrefixTable, parse_prefix};
+use super::words::check_label;
 use crate::net::{Addr, Prefix};
 
 /// One own prefix.
@@ -85,30 +86,6 @@ fn parse_scope_line(content: &str) -> Result<ScopeEntry, String> {
         }
     }
     Ok(ScopeEntry { prefix, labels })
-}
-
-/// Label keys are what most systems downstream take without quoting: a letter or `_`, then letters,
-/// digits, `_`, `.`, `-`, at most 100. Values are any text of at most 1,000 bytes.
-pub(super) fn check_label(key: &str, value: &str) -> Result<(), String> {
-    let first = key
-        .chars()
-        .next()
-        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-    let rest = key
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
-    if !first || !rest || key.len() > 100 {
-        return Err(format!(
-            "`{key}` is not a label name: a letter or _, then letters, digits, _ . -, at most 100"
-        ));
-    }
-    if value.len() > 1000 {
-        return Err(format!(
-            "label `{key}` has {} bytes, above 1000",
-            value.len()
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -49,12 +49,21 @@ pub struct RuleConfig {
     /// Prefix lengths looked at, by family: a range `0..32`, a list `[32, 24, 22]` or one length.
     #[serde(default)]
     pub prefix_length: PrefixLengthConfig,
-    /// At least one; a prefix over any of them is reported.
+    /// At least one, here or in `overrides`; a prefix over any of them is reported.
     pub thresholds: ThresholdsConfig,
     /// Own prefixes: other key addresses are not counted, and aggregation stops at the entry.
     /// A list of prefixes, each bare or with labels, or a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ListOrFile<ScopeItem>>,
+    /// Thresholds and labels of single prefixes: the longest that holds a prefix decides. A list, or a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrides: Option<ListOrFile<OverrideConfig>>,
+    /// Groups of prefixes that are reported only while the group's total is over thresholds of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateConfig>,
+    /// When an alert starts, goes on and ends.
+    #[serde(default)]
+    pub lifecycle: LifecycleConfig,
     /// Copied into alerts.
     #[serde(default)]
     pub labels: BTreeMap<String, Scalar>,
@@ -62,6 +71,9 @@ pub struct RuleConfig {
     #[serde(default = "default_severity")]
     #[schemars(regex(pattern = r"^[a-zA-Z0-9._-]{1,32}$"))]
     pub severity: String,
+    /// Higher severities, each above the one before: an alert has the last whose thresholds it is over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalation: Vec<EscalationConfig>,
     /// Distinct addresses kept per window and family, 1 to 1G. Default 4M.
     #[serde(default = "default_max_prefixes")]
     pub max_prefixes: Scalar,
@@ -88,6 +100,43 @@ fn default_max_prefixes() -> Scalar {
 
 fn default_max_alerts() -> Scalar {
     "10000".into()
+}
+
+/// `lifecycle:`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LifecycleConfig {
+    /// Intervals in a row over a threshold before an alert starts, 1 to 10000. Default 1.
+    #[serde(rename = "for")]
+    pub after: Scalar,
+    /// Intervals in a row not over it before the alert ends, 1 to 10000. Default 3.
+    pub hold: Scalar,
+    /// An open alert is told every so many intervals, 1 to 10000. Default 1.
+    pub repeat: Scalar,
+    /// While an alert is open, a prefix is over its threshold when it is over this share of it, such as
+    /// `80%`, or over these thresholds. Default `100%`.
+    pub clear_at: ClearConfig,
+}
+
+impl Default for LifecycleConfig {
+    fn default() -> Self {
+        Self {
+            after: "1".into(),
+            hold: "3".into(),
+            repeat: "1".into(),
+            clear_at: ClearConfig::Share("100%".into()),
+        }
+    }
+}
+
+/// `clear_at:`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum ClearConfig {
+    /// `80%` of the threshold.
+    Share(Scalar),
+    /// Thresholds of their own.
+    Thresholds(Box<ThresholdsConfig>),
 }
 
 /// `prefix_length:`
@@ -210,4 +259,80 @@ pub struct LabelledPrefix {
     /// Copied into the target of alerts inside it.
     #[serde(default)]
     pub labels: BTreeMap<String, Scalar>,
+}
+
+/// One of `overrides:`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "{prefix: …, thresholds: {…}} or {prefix: …, never: true}"
+)]
+pub struct OverrideConfig {
+    /// The prefix.
+    pub prefix: String,
+    /// Stand in for the rule's thresholds in this prefix. What is not stated is inherited.
+    #[serde(default)]
+    pub thresholds: ThresholdsConfig,
+    /// Nothing in it is reported. Default false.
+    #[serde(default)]
+    pub never: bool,
+    /// Whether traffic in it counts towards shorter prefixes, too. Default false.
+    #[serde(default)]
+    pub count_in_parents: bool,
+    /// Copied into the target of alerts inside it.
+    #[serde(default)]
+    pub labels: BTreeMap<String, Scalar>,
+}
+
+/// `gate:`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GateConfig {
+    /// Entries of `scope` and `overrides` with the same value of this label are one group.
+    pub label: String,
+    /// What a group's total must be over, in any metric.
+    #[serde(default)]
+    pub thresholds: TotalsConfig,
+    /// Thresholds of single groups, by the label's value. What is not stated is as above.
+    #[serde(default)]
+    pub groups: BTreeMap<String, TotalsConfig>,
+}
+
+/// Thresholds of something that has no prefix length.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TotalsConfig {
+    /// Bytes per interval, e.g. `100GiB`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Scalar>,
+    /// Packets per interval, e.g. `100M`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packets: Option<Scalar>,
+    /// Flows per interval, e.g. `5M`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<Scalar>,
+    /// Bits per second, e.g. `10Gbps`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_second: Option<Scalar>,
+    /// Packets per second, e.g. `2Mpps`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packets_per_second: Option<Scalar>,
+    /// Flows per second, e.g. `50k`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows_per_second: Option<Scalar>,
+}
+
+/// One of `escalation:`. Either `times` or `thresholds`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EscalationConfig {
+    /// 1 to 32 of letters, digits, `.`, `_`, `-`.
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9._-]{1,32}$"))]
+    pub severity: String,
+    /// Over a threshold so many times, such as `2` or `"1.5"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<Scalar>,
+    /// Over these, in metrics that the rule has thresholds in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<ThresholdsConfig>,
 }

@@ -13,7 +13,10 @@ use serde::de::{
     Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor,
 };
 
-use super::settings::{FileRef, LabelledPrefix, Lengths, ListOrFile, ScopeItem, Threshold};
+use super::settings::{
+    ClearConfig, FileRef, LabelledPrefix, Lengths, ListOrFile, ScopeItem, Threshold,
+    ThresholdsConfig,
+};
 use crate::units::Scalar;
 
 /// How a type is read from each shape; a shape that it does not have is an error.
@@ -92,7 +95,7 @@ macro_rules! deserialize_by_shape {
         })*
     };
 }
-deserialize_by_shape!(Lengths, Threshold, ScopeItem);
+deserialize_by_shape!(Lengths, Threshold, ScopeItem, ClearConfig);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for ListOrFile<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -142,6 +145,19 @@ impl Shapes for ScopeItem {
 
     fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
         LabelledPrefix::deserialize(MapAccessDeserializer::new(map)).map(Self::Labelled)
+    }
+}
+
+impl Shapes for ClearConfig {
+    const EXPECTED: &'static str = "a share such as 80%, or thresholds such as {bytes: 100MiB}";
+
+    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
+        Ok(Self::Share(scalar))
+    }
+
+    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        let thresholds = ThresholdsConfig::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Self::Thresholds(Box::new(thresholds)))
     }
 }
 
@@ -210,6 +226,21 @@ impl JsonSchema for ScopeItem {
             "title": Self::EXPECTED,
             "description": "A prefix, bare or with labels.",
             "anyOf": [{"type": "string"}, labelled],
+        })
+    }
+}
+
+impl JsonSchema for ClearConfig {
+    fn schema_name() -> Cow<'static, str> {
+        "ClearConfig".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let thresholds = generator.subschema_for::<ThresholdsConfig>();
+        json_schema!({
+            "title": Self::EXPECTED,
+            "description": "A share of the threshold, or thresholds of their own.",
+            "anyOf": [{"type": "string", "pattern": r"^\d+(\.\d)? ?%$"}, thresholds],
         })
     }
 }

@@ -1,11 +1,12 @@
 //! `thresholds` and `prefix_length` → tables by family and length.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Problems;
 use super::model::{LengthSet, Limit, Metric};
-use super::settings::{Lengths, PrefixLengthConfig, Threshold, ThresholdsConfig};
-use crate::net::Family;
+use super::overrides::Steps;
+use super::settings::{Lengths, PrefixLengthConfig, Threshold, ThresholdsConfig, TotalsConfig};
+use crate::net::{Family, Prefix};
 use crate::units::{self, Quantity};
 
 /// The prefix lengths of one family; `None` with the problems noted.
@@ -84,34 +85,66 @@ const fn of(config: &ThresholdsConfig, metric: Metric) -> Option<&Threshold> {
     }
 }
 
-/// All metrics with thresholds, in the order of [`Metric::ALL`].
+/// All metrics with thresholds, in the order of [`Metric::ALL`]. Those in `more` have a limit also
+/// where `config` does not state one: [`Limit::NO_LIMIT`].
 pub(super) fn limits(
     config: &ThresholdsConfig,
+    path: &str,
+    more: &BTreeSet<Metric>,
     interval_ms: u64,
     problems: &mut Problems,
 ) -> Vec<Limit> {
     let limits: Vec<Limit> = Metric::ALL
         .into_iter()
-        .filter_map(|metric| {
-            let threshold = of(config, metric)?;
-            let mut table = Stated {
-                metric,
-                v4: [None; 33],
-                v6: [None; 129],
-            };
-            let path = format!("thresholds.{}", metric.name());
-            table.fill(&path, threshold, &Family::ALL, problems);
-            Some(table.limit(interval_ms))
-        })
+        .filter(|metric| of(config, *metric).is_some() || more.contains(metric))
+        .map(|metric| Stated::new(config, path, metric, &Family::ALL, problems).limit(interval_ms))
         .collect();
     if limits.is_empty() {
         let names: Vec<&str> = Metric::ALL.iter().map(|m| m.name()).collect();
-        problems.add(
-            "thresholds",
-            format!("needs at least one of {}", names.join(", ")),
-        );
+        problems.add(path, format!("needs at least one of {}", names.join(", ")));
     }
     limits
+}
+
+/// Thresholds that hold in `prefix` and inside it, see [`Steps`].
+pub(super) fn steps(config: &ThresholdsConfig, prefix: Prefix, problems: &mut Problems) -> Steps {
+    let steps = Metric::ALL.into_iter().filter_map(|metric| {
+        of(config, metric)?;
+        let mut stated = Stated::new(config, "thresholds", metric, &[prefix.family()], problems);
+        let mut before = None;
+        let steps = (prefix.length()..=prefix.family().bits())
+            .filter_map(|length| {
+                let value = stated.of(prefix.family())[usize::from(length)];
+                let changed = value.filter(|_| value != before);
+                before = value;
+                changed.map(|value| (length, value))
+            })
+            .collect();
+        Some((metric, steps))
+    });
+    steps.collect()
+}
+
+/// Thresholds that have nothing to do with lengths: one value for each metric.
+pub(super) fn values(
+    config: &TotalsConfig,
+    path: &str,
+    problems: &mut Problems,
+) -> Vec<(Metric, u64)> {
+    let values = Metric::ALL.into_iter().filter_map(|metric| {
+        let text = match metric {
+            Metric::Bytes => &config.bytes,
+            Metric::Packets => &config.packets,
+            Metric::Flows => &config.flows,
+            Metric::BitsPerSecond => &config.bits_per_second,
+            Metric::PacketsPerSecond => &config.packets_per_second,
+            Metric::FlowsPerSecond => &config.flows_per_second,
+        };
+        let value = quantity(metric).parse(text.as_ref()?.as_str());
+        let value = problems.take(format!("{path}.{}", metric.name()), value);
+        value.map(|value| (metric, value))
+    });
+    values.collect()
 }
 
 /// Thresholds of one metric by length, as configured.
@@ -122,6 +155,26 @@ struct Stated {
 }
 
 impl Stated {
+    /// What `config` states, which is at `path`; nothing if it states nothing.
+    fn new(
+        config: &ThresholdsConfig,
+        path: &str,
+        metric: Metric,
+        families: &[Family],
+        problems: &mut Problems,
+    ) -> Self {
+        let mut table = Self {
+            metric,
+            v4: [None; 33],
+            v6: [None; 129],
+        };
+        if let Some(threshold) = of(config, metric) {
+            let path = format!("{path}.{}", metric.name());
+            table.fill(&path, threshold, families, problems);
+        }
+        table
+    }
+
     fn of(&mut self, family: Family) -> &mut [Option<u64>] {
         match family {
             Family::V4 => &mut self.v4,

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::Rule;
+use super::compile::has_limit;
 use super::context::RuleWarning;
 use super::model::Limit;
+use super::{Override, Overrides, Rule};
 use crate::flow::{Field, FieldSet};
-use crate::net::Family;
+use crate::net::{Family, Prefix};
 use crate::window::EventTime;
 
 /// Above so many lengths one threshold cannot fit them all.
@@ -58,9 +59,12 @@ pub fn warnings(rule: &Rule, event_time: EventTime) -> Vec<RuleWarning> {
                 .to_owned(),
         );
     }
-    for family in Family::ALL {
-        if let Some(message) = unlimited(rule, family) {
-            warn("thresholds", message);
+    // A rule may be meant for its overrides alone.
+    if rule.overrides.is_none() || Family::ALL.iter().any(|f| has_limit(rule, *f)) {
+        for family in Family::ALL {
+            if let Some(message) = unlimited(rule, family) {
+                warn("thresholds", message);
+            }
         }
     }
     if let Some(limit) = rule
@@ -83,6 +87,9 @@ pub fn warnings(rule: &Rule, event_time: EventTime) -> Vec<RuleWarning> {
     }
     if let Some(message) = unreachable_entries(rule) {
         warn("scope", message);
+    }
+    for message in idle_overrides(rule) {
+        warn("overrides", message);
     }
     found
 }
@@ -151,4 +158,51 @@ fn unreachable_entries(rule: &Rule) -> Option<String> {
             without.join(", ")
         )
     })
+}
+
+/// Overrides that no alert can meet.
+fn idle_overrides(rule: &Rule) -> Vec<String> {
+    let entries = || rule.overrides.iter().flat_map(Overrides::entries);
+    let outside = |prefix: Prefix| {
+        rule.scope.as_ref().is_some_and(|scope| {
+            let entries = scope.entries();
+            let next = entries.partition_point(|e| e.prefix < prefix);
+            let covers_next = entries.get(next).is_some_and(|e| prefix.covers(e.prefix));
+            scope.entry_index(prefix.addr()).is_none() && !covers_next
+        })
+    };
+    let uncounted = |prefix: Prefix| rule.lengths(prefix.family()).count() == 0;
+    let longest = |family| rule.lengths(family).longest_first().next();
+    let never_looked_at = |o: &Override| {
+        let from = o.steps.iter().filter_map(|(_, steps)| steps.first());
+        let from = from.map(|(from, _)| *from).min();
+        from.is_some_and(|from| {
+            from > o.prefix.length() && longest(o.prefix.family()).is_none_or(|l| l < from)
+        })
+    };
+    let named = |is: &dyn Fn(&Override) -> bool| {
+        let some = entries().filter(|o| is(o)).take(MANY_LENGTHS);
+        some.map(|o| o.prefix.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mut messages = Vec::new();
+    let mut say = |which: String, what: &str| {
+        if !which.is_empty() {
+            messages.push(format!("{what}: {which}"));
+        }
+    };
+    say(
+        named(&|o| !uncounted(o.prefix) && outside(o.prefix)),
+        "outside the scope, where nothing is counted",
+    );
+    say(
+        named(&|o| uncounted(o.prefix)),
+        "of a family that prefix_length leaves out",
+    );
+    say(
+        named(&|o| !uncounted(o.prefix) && never_looked_at(o)),
+        "with thresholds only for lengths that are never looked at, as prefix_length does not list them",
+    );
+    messages
 }

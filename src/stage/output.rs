@@ -1,8 +1,8 @@
-//! Alerts, window records and state changes as Kafka records.
+//! Alerts, the open ones of them, window records and state changes as Kafka records.
 
 use std::sync::Arc;
 
-use crate::alert::{ALERT_SCHEMA, Alert, EncodeError, WINDOW_SCHEMA, WindowRecord};
+use crate::alert::{ALERT_SCHEMA, Alert, EncodeError, Status, WINDOW_SCHEMA, WindowRecord};
 use crate::config::OutputFormat;
 use crate::detect::Emission;
 use crate::kafka::TopicNames;
@@ -34,10 +34,12 @@ impl Output {
         traceparent: Option<&[u8]>,
     ) -> Result<Vec<OutRecord>, EncodeError> {
         let mut records = Vec::with_capacity(
-            emission.alerts.len() + emission.windows.len() + emission.state.len(),
+            2 * emission.alerts.len() + emission.windows.len() + emission.state.len(),
         );
         for (alert, end) in emission.alerts.iter().zip(&emission.alert_times) {
-            records.push(self.alert(alert, *end, now)?);
+            let record = self.alert(alert, *end, now)?;
+            let active = self.active(alert, record.clone());
+            records.extend([record, active]);
         }
         for (window, end) in emission.windows.iter().zip(&emission.window_times) {
             records.push(self.window(window, *end, now)?);
@@ -68,6 +70,16 @@ impl Output {
         };
         let key = format!("{}|{}", alert.rule.name, alert.prefix);
         Ok(self.public(&self.names.alerts, key, payload, ALERT_SCHEMA, end, now))
+    }
+
+    /// What an alert's record means for the topic of open alerts: the same, or a tombstone when it has ended.
+    fn active(&self, alert: &Alert, record: OutRecord) -> OutRecord {
+        let is_open = alert.status != Status::Ended;
+        OutRecord {
+            topic: Arc::clone(&self.names.active),
+            payload: record.payload.filter(|_| is_open),
+            ..record
+        }
     }
 
     fn window(

@@ -110,13 +110,17 @@ pub struct DetectStatus {
     pub leaves: u64,
     /// Emissions: each is one committed transaction.
     pub emissions: Work,
-    /// Alerts of the last final window, by rule, of the rules that are this process's to finalise.
+    /// Alerts that are open after the last final window, by rule, of the rules that are this process's to finalise.
     pub active_alerts: BTreeMap<String, u64>,
-    /// Final alerts committed.
+    /// Final messages of alerts committed.
     pub alerts: u64,
-    /// Provisional alerts committed.
+    /// Alerts that started, and those that ended, among these.
+    pub alerts_started: u64,
+    /// See [`Self::alerts_started`].
+    pub alerts_ended: u64,
+    /// Provisional messages of alerts committed.
     pub provisional_alerts: u64,
-    /// Alerts over `max_alerts_per_window`.
+    /// Prefixes over `max_alerts_per_window`.
     pub alerts_cut: u64,
     /// Window records committed.
     pub windows: u64,

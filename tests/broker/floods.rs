@@ -182,7 +182,7 @@ pub(crate) fn check_cap(name: &str, over: u32, max: u64) {
     // That all that were found are told or cut, and that those that are told are the largest, is compared there.
     let output = prepared.finish(&app, instances);
     let windows = output.windows.iter().map(Incoming::message);
-    let full = windows.filter(|w| w.number(&["alerts_written"]) > 0);
+    let full = windows.filter(|w| w.number(&["prefixes_over"]) > 0);
     let told: Vec<_> = full
         .map(|w| (w.number(&["alerts_written"]), w.number(&["alerts_cut"])))
         .collect();

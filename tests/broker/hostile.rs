@@ -181,8 +181,8 @@ pub(crate) fn check_corrupt_state(name: &str) {
         ),
         (
             b"task",
-            &[0x08, 2],
-            &["state has version 2", "run the version that wrote it"],
+            &[0x08, 3],
+            &["state has version 3", "run the version that wrote it"],
         ),
     ];
     for (key, payload, said) in cases {

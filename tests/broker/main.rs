@@ -8,6 +8,7 @@ mod exactness;
 mod floods;
 mod harness;
 mod hostile;
+mod inspect;
 mod membership;
 mod metrics;
 mod reading;
@@ -184,4 +185,9 @@ fn a_partial_that_cannot_be_read_stops_the_process_and_says_where_it_is_and_what
 #[test]
 fn state_that_cannot_be_read_stops_the_process_and_says_where_it_is_and_what_to_do() {
     hostile::check_corrupt_state("corrupt-state");
+}
+
+#[test]
+fn inspect_says_what_each_producers_topic_is_and_its_configuration_runs() {
+    inspect::check();
 }

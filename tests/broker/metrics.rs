@@ -1,5 +1,6 @@
 //! A real run exposes every metric there is, and the numbers are those of the run.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::floods::{HOUR, set_clock};
@@ -7,7 +8,7 @@ use crate::run::{Prepared, base};
 use crate::support::flows::Load;
 use crate::support::kafka_client::Writer;
 use crate::support::kafka_node::Cluster;
-use crate::support::model::{Outcome, Volume};
+use crate::support::model::{AlertKey, Outcome, Rule, Volume};
 use crate::support::rules::rules;
 use crate::support::scrape::{Scrape, Seen, Wrong};
 
@@ -125,14 +126,44 @@ fn count(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome) {
     transactions(wrong, scrape, "count", "flush", "hotprefix_flushes_total");
 }
 
+/// How many alerts start: those on prefixes that were not over a threshold in the three windows before.
+fn starts(model: &Outcome) -> u64 {
+    let lengths: BTreeMap<_, _> = rules()
+        .into_iter()
+        .map(|r| (r.name, r.interval_ms))
+        .collect();
+    let is_new = |key: &&AlertKey| {
+        let (rule, start, prefix) = key;
+        let before = |n: i64| {
+            (
+                rule.clone(),
+                start - n * lengths[rule.as_str()],
+                prefix.clone(),
+            )
+        };
+        !(1..=3).any(|n| model.alerts.contains_key(&before(n)))
+    };
+    model.alerts.keys().filter(is_new).count() as u64
+}
+
+/// How many alerts are open after the window at `last`: those on prefixes over a threshold in it or in the two before.
+fn open_after(model: &Outcome, rule: &Rule, last: i64) -> u64 {
+    let recent = |key: &&AlertKey| key.0 == rule.name && key.1 > last - 3 * rule.interval_ms;
+    let prefixes: BTreeSet<_> = model.alerts.keys().filter(recent).map(|k| &k.2).collect();
+    prefixes.len() as u64
+}
+
 /// Alerts, windows and what was recorded of them are the model's.
 fn detect(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome) {
-    let alerts = model.alerts.len() as u64;
+    let alerts = model.alerts.len() as f64;
+    let is_final = [("final", "true")];
+    wrong.unless(scrape, "hotprefix_alerts_total", &is_final, |v| v >= alerts);
+    let started = [("status", "started")];
     wrong.unless_equal(
         scrape,
-        "hotprefix_alerts_total",
-        &[("final", "true")],
-        alerts,
+        "hotprefix_alert_changes_total",
+        &started,
+        starts(model),
     );
     for (name, expected) in [
         ("hotprefix_alerts_cut_total", 0),
@@ -154,8 +185,9 @@ fn detect(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome) {
         };
         let leaves = of_rule().map(|(_, window)| window.leaves).sum();
         wrong.unless_equal(scrape, "hotprefix_window_leaves_sum", &labels, leaves);
-        let last = of_rule().next_back().map_or(0, |(_, window)| window.alerts);
-        wrong.unless_equal(scrape, "hotprefix_active_alerts", &labels, last);
+        let last = of_rule().next_back().map_or(0, |((_, start), _)| *start);
+        let open = open_after(model, &rule, last);
+        wrong.unless_equal(scrape, "hotprefix_active_alerts", &labels, open);
     }
     let waits = "hotprefix_completeness_wait_seconds";
     let waited = |le| {

@@ -147,6 +147,14 @@ impl Results {
             text("/window/start"),
             text("/prefix"),
         );
+        // What is told of a prefix that is over no threshold, no release before lifecycles did.
+        if body
+            .pointer("/triggers")
+            .and_then(Value::as_array)
+            .is_some_and(Vec::is_empty)
+        {
+            return;
+        }
         let said = format!("{key:?} is there twice");
         assert!(self.0.insert(key, body).is_none(), "{said}");
     }
@@ -157,9 +165,37 @@ impl Results {
         assert_eq!(keys(new), keys(self), "{release}: the results");
         for (key, old) in &self.0 {
             let new = &new.0[key];
+            let old = &without_lives(old);
             assert!(says(new, old), "{release}: {key:?} was {old}, is {new}");
         }
     }
+}
+
+/// What a release without lifecycles wrote, without what a lifecycle says otherwise: there each window had alerts of
+/// its own.
+fn without_lives(body: &Value) -> Value {
+    let mut body = body.clone();
+    let all = body.as_object_mut().expect("a result is an object");
+    if all.get("status").is_some_and(|status| status == "active") {
+        for name in [
+            "id",
+            "incident_id",
+            "revision",
+            "status",
+            "first_seen",
+            "peak",
+            "expires_at",
+        ] {
+            all.remove(name)
+                .unwrap_or_else(|| panic!("there is no {name}"));
+        }
+    }
+    if !all.contains_key("prefixes_over")
+        && let Some(written) = all.remove("alerts_written")
+    {
+        all.insert("prefixes_over".to_owned(), written);
+    }
+    body
 }
 
 /// Whether `new` says all that `old` does.

@@ -1,6 +1,6 @@
 //! One load through one application, and what must come of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::flows::{Content, Load, Outgoing, Record};
 use crate::support::kafka_client::{Incoming, Reader, Topic, Writer, committed, read_all};
 use crate::support::kafka_node::Cluster;
 use crate::support::model::{self, Outcome, Rule};
-use crate::support::outcome::{Message, alerts, assert_same, comparable, windows};
+use crate::support::outcome::{Message, alerts, assert_lives, assert_same, comparable, windows};
 
 /// How long a load may take to be counted to its end: far more than it needs on an idle machine.
 const COUNTED: Duration = Duration::from_mins(3);
@@ -103,6 +103,12 @@ impl Prepared {
             &windows(messages(&output.windows)),
             &self.outcome.windows,
         );
+        let all = |records| messages(records).collect::<Vec<_>>();
+        assert_lives(id, &all(&output.alerts), &all(&output.windows));
+        assert!(
+            output.active == open_alerts(&output.alerts),
+            "{id}: the open alerts are not those of the alert topic"
+        );
         let (fates, model) = (&output.fates, &self.outcome.fates);
         let got = [
             fates.selected,
@@ -188,6 +194,7 @@ impl Prepared {
 /// Everything that an application has committed.
 pub(crate) struct Output {
     pub(crate) alerts: Vec<Incoming>,
+    active: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) windows: Vec<Incoming>,
     dead_letters: Vec<Incoming>,
     pub(crate) fates: Fates,
@@ -209,6 +216,7 @@ impl Output {
         }
         Self {
             alerts: read("alerts"),
+            active: latest(&read("active")),
             windows: read("windows"),
             dead_letters: read("dead-letters"),
             fates,
@@ -238,6 +246,26 @@ impl Output {
         places.sort_unstable();
         places
     }
+}
+
+/// What a compacted topic says in the end: the last value of each key.
+pub(crate) fn latest(records: &[Incoming]) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut latest = BTreeMap::new();
+    for record in records {
+        match &record.payload {
+            Some(payload) => latest.insert(record.key.clone(), payload.clone()),
+            None => latest.remove(&record.key),
+        };
+    }
+    latest
+}
+
+/// The last message of each key of the alert topic that is no end.
+pub(crate) fn open_alerts(records: &[Incoming]) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut latest = latest(records);
+    let ended = br#""status":"ended""#;
+    latest.retain(|_, alert| !alert.windows(ended.len()).any(|part| part == ended));
+    latest
 }
 
 fn messages(records: &[Incoming]) -> impl Iterator<Item = Message> {

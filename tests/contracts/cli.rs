@@ -61,7 +61,7 @@ fn a_command_line_that_is_not_valid_exits_with_2() {
 #[test]
 fn a_configuration_that_is_not_valid_exits_with_2_and_names_the_key() {
     let (_dir, path) = configured();
-    for command in ["check", "run", "tail", "reset"] {
+    for command in ["check", "run", "tail", "reset", "inspect"] {
         let args = [command, "-c", &path, "--set", "flush_interval=1h"];
         let output = hotprefix(&args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{command}");

@@ -16,6 +16,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("count", &["flow", "rule", "window", "partial"]),
     ("alert", &["rule"]),
     ("detect", &["rule", "window", "partial", "alert"]),
+    ("inspect", &["alert", "flow"]),
 ];
 
 /// Where input and output are, with all that each may use.

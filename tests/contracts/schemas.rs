@@ -142,7 +142,8 @@ fn key_removed_from_a_shared_type_breaks_readers_at_each_use() {
         [
             "volume.flows: removed",
             "conditioned_volume.flows: removed",
-            "rule_total.flows: removed"
+            "rule_total.flows: removed",
+            "group.volume.flows: removed"
         ]
     );
 }

@@ -37,6 +37,7 @@ fn every_topic_of_an_application_is_listed() {
     let names = TopicNames::new(&config::load(&[path], [], []).unwrap().config);
     let ours = [
         names.alerts,
+        names.active,
         names.windows,
         names.dead_letters,
         names.partials,

@@ -9,7 +9,7 @@ use crate::verdict::{Expected, Observed};
 type Change = (&'static str, fn(&mut Observed));
 
 /// One for each verdict.
-const CHANGES: [Change; 12] = [
+const CHANGES: [Change; 13] = [
     ("an alert that is lost", |o| {
         o.alerts.pop();
     }),
@@ -24,6 +24,10 @@ const CHANGES: [Change; 12] = [
     }),
     ("an alert that is not final", |o| {
         change(o.alerts.last_mut(), "\"final\":true", "\"final\":false");
+    }),
+    ("an alert that is open no more", |o| {
+        o.active
+            .insert(b"rule|192.0.2.0/24".to_vec(), b"{}".to_vec());
     }),
     ("a window that is lost", |o| {
         o.windows.pop();

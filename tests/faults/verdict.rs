@@ -16,7 +16,7 @@ use hotprefix::proto::v1::{DetectRule, DetectTask};
 use prost::Message as _;
 
 use crate::load::{FIRST, LAST, Recorded};
-use crate::run::Prepared;
+use crate::run::{Prepared, latest, open_alerts};
 use crate::support::app::App;
 use crate::support::kafka_client::{Incoming, committed, read_all};
 
@@ -24,6 +24,8 @@ use crate::support::kafka_client::{Incoming, committed, read_all};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Observed {
     pub(crate) alerts: Vec<Incoming>,
+    /// The latest message of each open alert, by key.
+    pub(crate) active: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) windows: Vec<Incoming>,
     pub(crate) dead_letters: Vec<Incoming>,
     /// Records in committed markers, by partials partition and input partition.
@@ -56,6 +58,7 @@ impl Observed {
         }
         let mut observed = Self {
             alerts: read("alerts"),
+            active: latest(&read("active")),
             windows: read("windows"),
             dead_letters: read("dead-letters"),
             fates,
@@ -153,6 +156,9 @@ impl Expected {
                 .collect()
         };
         differ(&mut wrong, "state", state(oracle), state(got));
+        if got.active != open_alerts(&got.alerts) {
+            wrong.push("the open alerts are not those of the alert topic".to_owned());
+        }
         let told = got.alerts.iter().chain(&got.windows);
         let incomplete: Vec<_> = told.filter_map(|record| self.incomplete(record)).collect();
         if let Some(first) = incomplete.first() {

@@ -17,7 +17,7 @@ use support::kafka_node::{Cluster, free_port};
 use support::model::{BYTES, Key, Late, Lengths, Mode, Rule, Volume};
 use support::outcome::{Message, assert_same};
 use support::process::Process;
-use support::{tools, wait};
+use support::{first_contact, tools, wait};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -59,6 +59,22 @@ fn alerts_equal_the_capture(version: &str) {
     instances.into_iter().for_each(support::app::Instance::stop);
     let alerts = support::kafka_client::read_all(cluster, &app.topic("alerts"));
     assert_same("prefixes", &summed(&alerts), &expected);
+    inspect_knows_it(cluster, &topic, flows);
+}
+
+/// `inspect` says what goflow2 wrote, and its configuration runs.
+fn inspect_knows_it(cluster: &Cluster, topic: &str, flows: u64) {
+    let id = format!("{topic}-inspected");
+    let says = first_contact::inspect(cluster, topic, &id);
+    for line in [
+        format!("# {topic}: {flows} records from 3 partitions"),
+        "#   100.0 %  protobuf, delimited: goflow2 v2\n".to_owned(),
+        "# exporters: 1\n#   127.0.0.1        100.0 %  1 in 1\n".to_owned(),
+        "#   ingress 0.0 %, egress 0.0 %, not said 100.0 %\n".to_owned(),
+    ] {
+        assert!(says.contains(&line), "{line}\n{says}");
+    }
+    first_contact::run(&id, &says).stop();
 }
 
 fn every_prefix() -> Rule {

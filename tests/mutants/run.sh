@@ -45,24 +45,37 @@ pass() {
     shift
     local status=0
     CARGO_TARGET_DIR=$home/$half/target "$home/tool/bin/cargo-mutants" mutants --dir "$home/$half/tree" --in-place \
-        --output "$home/$half" --shard "$half/2" --timeout 90 --build-timeout 300 --no-shuffle --colors never "$@" || status=$?
+        --output "$home/$half" --shard "$half/2" --timeout 45 --build-timeout 300 --no-shuffle --colors never "$@" || status=$?
     # 2 and 3: some were missed, or ran into the time-out.
     ((status == 0 || status == 2 || status == 3))
 }
 
-half() {
-    local half=$1
-    shift
-    tree "$half"
-    # Most are caught by what takes a second; the others get everything.
-    pass "$half" "$@" --cargo-arg=--lib -- -- --skip partial:: --skip detect::pass::tests --skip detect::tests::sums --skip detect::tests::crash
-    pass "$half" "${options[@]}" --iterate -- -- --skip partial::
+# known: lets each half know of what either has noticed, a test that never ends included: both then leave out the same, and
+# share the rest.
+known() {
+    local half results=() noticed=$home/noticed.txt
+    for half in 0 1; do
+        mkdir -p "$home/$half/mutants.out"
+        results+=("$home/$half/mutants.out"/{caught,previously_caught,unviable,timeout}.txt)
+    done
+    cat "${results[@]}" 2>/dev/null | sort -u >"$noticed" || true
+    for half in 0 1; do
+        cp "$noticed" "$home/$half/mutants.out/previously_caught.txt"
+    done
 }
 
-options=() first=()
+# both OPTION…: one run over what is not known.
+both() {
+    known
+    pass 0 "$@" >>"$home/0.log" 2>&1 &
+    pass 1 "$@" >>"$home/1.log" 2>&1
+    wait $!
+}
+
+options=(--iterate) goes_on=
 for option in "$@"; do
     if [[ $option == --iterate ]]; then
-        first=(--iterate)
+        goes_on=yes
     else
         options+=("$option")
     fi
@@ -70,12 +83,19 @@ done
 if [[ $* != *--file* ]]; then
     options+=(--file 'src/window/**' --file 'src/count/**' --file 'src/detect/**')
 fi
+if [[ -z $goes_on ]]; then
+    rm -rf "$home"/[01]/mutants.out
+fi
 # What a mutant makes endless ends at one of these.
 ulimit -v 8000000
 # Each mutant is judged by itself: no failing case is made small or kept for the next, no snapshot is written.
 export PROPTEST_DISABLE_FAILURE_PERSISTENCE=true PROPTEST_MAX_SHRINK_ITERS=0 INSTA_UPDATE=no RUST_BACKTRACE=0
-half 0 "${first[@]}" "${options[@]}" >"$home/0.log" 2>&1 &
-half 1 "${first[@]}" "${options[@]}" >"$home/1.log" 2>&1
-wait $!
-cat "$home"/[01]/mutants.out/{missed,timeout}.txt
-wc -l "$home"/[01]/mutants.out/*.txt
+tree 0
+tree 1
+rm -f "$home"/[01].log
+# Most are caught by what takes a second; the others get everything.
+both "${options[@]}" --cargo-arg=--lib -- -- --skip partial:: --skip detect::pass::tests --skip detect::tests::sums --skip detect::tests::crash
+both "${options[@]}" -- -- --skip partial::
+cat "$home"/[01]/mutants.out/missed.txt
+known
+wc -l "$home/noticed.txt" "$home"/[01]/mutants.out/missed.txt

@@ -19,6 +19,7 @@ mod prefixes;
 #[path = "../support/rules.rs"]
 mod rules;
 
+mod scenarios;
 mod simulation;
 
 use flows::Load;
@@ -39,6 +40,7 @@ fn check(load: &Load, seed: u64, crash_percent: u64) -> Vec<String> {
     let (alerts, windows) = simulation.messages();
     let what = format!("seed {seed}, {} partitions", load.partitions);
     outcome::assert_same(&what, &outcome::alerts(alerts.clone()), &expected.alerts);
+    outcome::assert_lives(&what, &alerts, &windows);
     outcome::assert_same(&what, &outcome::windows(windows), &expected.windows);
     let fates = simulation.fates();
     let got = [

@@ -254,9 +254,14 @@ fn plans(rules: &[Rule]) -> (Arc<Plan>, DetectPlan) {
         "time": {"max_behind": "never"},
         "rules": rules.iter().map(as_config).collect::<Vec<_>>(),
     });
+    load(&text.to_string())
+}
+
+/// The plans that a configuration makes.
+pub(crate) fn load(text: &str) -> (Arc<Plan>, DetectPlan) {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let file = dir.path().join("hotprefix.yaml");
-    std::fs::write(&file, text.to_string()).expect("it can be written to");
+    std::fs::write(&file, text).expect("it can be written to");
     let loaded = config::load(&[file], [], []).unwrap_or_else(|errors| panic!("{errors}"));
     let config = loaded.config;
     let rules: Vec<_> = config.rules.into_iter().map(Arc::new).collect();

@@ -264,7 +264,7 @@ fn creation_of_topics_names_each_right_that_is_missing() {
     check_each("create");
 }
 
-/// `tail` and `reset` end by themselves: with all rights of their column well, without one of them badly.
+/// `tail`, `inspect` and `reset` end by themselves: with all rights of their column well, without one of them badly.
 fn check_command(column: &str, command: &[&str]) {
     let secure = Secure::shared();
     let rules = small(secure);
@@ -278,7 +278,7 @@ fn check_command(column: &str, command: &[&str]) {
         app
     };
     // Refused, it changes nothing: one application serves all.
-    let app = fresh(&format!("commanded-{column}"));
+    let app = fresh(&format!("commanded-{}", column.replace(" --", "-")));
     let id = app.id.clone();
     let needed = all(rights(column, &id, INPUT));
     for (at, missing) in needed.iter().enumerate().filter(|_| needed.len() > 1) {
@@ -315,6 +315,26 @@ fn tail_needs_its_right_and_no_other() {
     let (code, output) = with(secure, app, &acls).command(&["tail", "--from-beginning"], PATIENCE);
     let says = "the user needs READ on topic commanded-tail-alerts";
     assert!(code == Some(1) && output.contains(says), "{output}");
+}
+
+#[test]
+fn tail_of_open_alerts_needs_its_right_and_no_other() {
+    check_command("tail --active", &["tail", "--active"]);
+}
+
+#[test]
+fn inspect_needs_its_right_and_no_other() {
+    check_command("inspect", &["inspect", "--from-beginning"]);
+    let secure = Secure::shared();
+    let app = App::new(&secure.cluster, "commanded-inspect", INPUT, small(secure));
+    let acls = [Acl {
+        operation: "Describe".to_owned(),
+        kind: "topic".to_owned(),
+        name: INPUT.to_owned(),
+    }];
+    let (code, output) = with(secure, app, &acls).command(&["inspect"], PATIENCE);
+    let says = format!("the user needs READ on topic {INPUT}");
+    assert!(code == Some(1) && output.contains(&says), "{output}");
 }
 
 #[test]

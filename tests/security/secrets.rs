@@ -74,10 +74,11 @@ fn check_shown(app: App<'_>) {
         "{id} tells what librdkafka does"
     );
     assert_shows_none(secure, &format!("{id}: run"), &shown);
-    let commands: [&[&str]; 5] = [
+    let commands: [&[&str]; 6] = [
         &["check"],
         &["check", "--connect"],
         &["tail", "--from-beginning", "--count", "0"],
+        &["inspect", "--from-beginning"],
         &["reset"],
         &["health"],
     ];

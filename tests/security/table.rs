@@ -118,7 +118,7 @@ fn chart_gives_its_user_what_the_table_says() {
         }
     }
     given.retain(|acl| acl.operation != "Describe");
-    let mut expected: Vec<_> = ["run", "tail"]
+    let mut expected: Vec<_> = ["run", "tail", "tail --active"]
         .iter()
         .flat_map(|column| rights(column, "hotprefix", "flow-messages-enriched"))
         .map(|(acl, _)| acl)

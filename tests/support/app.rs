@@ -18,7 +18,7 @@ use super::{rules, tools, wait};
 const READY: Duration = Duration::from_secs(90);
 
 /// The program as it was when this process began: another suite may put one with other features in its place.
-fn binary() -> &'static str {
+pub(crate) fn binary() -> &'static str {
     static BINARY: OnceLock<String> = OnceLock::new();
     BINARY.get_or_init(|| {
         let ours = tools::scratch("program").join("hotprefix");

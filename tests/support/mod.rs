@@ -10,6 +10,7 @@
 pub(crate) mod app;
 pub(crate) mod authority;
 pub(crate) mod encode;
+pub(crate) mod first_contact;
 pub(crate) mod flows;
 pub(crate) mod issuer;
 pub(crate) mod kafka_acls;
@@ -25,4 +26,5 @@ pub(crate) mod rules;
 pub(crate) mod scrape;
 pub(crate) mod tools;
 pub(crate) mod topics;
+pub(crate) mod vectors;
 pub(crate) mod wait;

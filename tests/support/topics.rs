@@ -11,9 +11,10 @@ pub(crate) fn create_internal(cluster: &Cluster, application: &str) {
 
 /// The same of so many partitions.
 pub(crate) fn create_internal_of(cluster: &Cluster, application: &str, partitions: usize) {
-    let topics: [(&str, &[(&str, &str)]); 5] = [
+    let topics: [(&str, &[(&str, &str)]); 6] = [
         // Also of windows of long ago.
         ("alerts", &[("retention.ms", "-1")]),
+        ("active", &[("cleanup.policy", "compact")]),
         ("windows", &[("retention.ms", "-1")]),
         (
             "partials",

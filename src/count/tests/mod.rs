@@ -2,6 +2,7 @@
 
 mod property;
 mod resume;
+mod told;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,9 @@ use crate::flow::{FormatName, SamplingConfig, SamplingDefault, SamplingMode};
 use crate::partial::{
     self, Delta, Fates, Leaves, LeavesOf, Marker, Partial, Sampling, SourceId, merge_all,
 };
-use crate::rule::{Attribution, Filter, Fingerprint, KeySide, LatePolicy, LengthSet, Mode, Rule};
+use crate::rule::{
+    Attribution, Filter, Fingerprint, KeySide, LatePolicy, LengthSet, Lifecycle, Mode, Rule,
+};
 use crate::time::Timestamp;
 use crate::window::{EventTime, TimeConfig};
 
@@ -113,6 +116,10 @@ fn rule(name: &str, interval_ms: u64, grace_ms: u64, late: LatePolicy) -> Rule {
         lengths_v4: LengthSet::range(0, 32),
         lengths_v6: LengthSet::range(0, 128),
         limits: vec![],
+        overrides: None,
+        gate: None,
+        lifecycle: Lifecycle::default(),
+        escalation: Vec::new(),
         scope: None,
         max_prefixes: 1000,
         max_alerts_per_window: 1000,

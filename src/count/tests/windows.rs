@@ -135,6 +135,29 @@ fn a_spread_flow_leaves_nothing_in_a_window_without_a_share_and_counts_where_it_
 }
 
 #[test]
+fn a_flow_without_an_address_on_the_side_of_any_rule_is_not_ip() {
+    for (key, dst, not_ip) in [
+        (KeySide::Dst, 1, 0),
+        (KeySide::Dst, 0, 1),
+        (KeySide::Src, 1, 1),
+    ] {
+        let of_side = Rule {
+            key,
+            ..rule("r", 1000, 0, LatePolicy::Drop)
+        };
+        let mut task = fresh(vec![of_side]);
+        feed_flow(
+            &mut task,
+            Sample {
+                dst,
+                ..Sample::at(1000)
+            },
+        );
+        assert_eq!(task.flush().fates.not_ip, not_ip, "{key:?} {dst}");
+    }
+}
+
+#[test]
 fn leaves_are_at_least_the_addresses_of_all_windows_and_rules_and_at_most_their_flows() {
     let mut task = fresh(vec![
         rule("a", 1000, 9000, LatePolicy::Drop),

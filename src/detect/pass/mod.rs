@@ -9,23 +9,35 @@
 //! to those with the largest volume in the dimension of the first metric; ties go to the prefix
 //! that sorts first.
 //!
+//! Where an override names a prefix, its thresholds stand in for the rule's in it, at its own length
+//! too, whatever lengths are looked at; and what lies in it is a group of its own, unless it counts in
+//! parents.
+//!
+//! Where a gate has a group that is not over any of its limits, nothing is over a threshold in it.
+//!
 //! Masked is what the choice of prefixes hides: a prefix is *silent* when it is not in the result but
 //! contains some that are, and hides the bytes outside those. The result is that of the first metric
 //! in bytes or bits per second, or else of the first metric.
 
 mod detail;
+mod gates;
 mod group;
 mod lengths;
 mod masked;
 #[cfg(test)]
 mod model;
+mod open;
 mod stack;
 #[cfg(test)]
 mod tests;
 
+use self::gates::Gates;
+pub use self::open::Open;
 use crate::net::{Family, Prefix};
 use crate::partial::LeavesOf;
-use crate::rule::{Dimension, LengthSet, Limit, Mode, Rule, ScopeEntry};
+use crate::rule::{
+    Dimension, Gate, LengthSet, Limit, Mode, NOWHERE, Overrides, Places, Rule, ScopeEntry,
+};
 
 /// What a rule asks of a window.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +52,12 @@ pub struct Question<'a> {
     pub limits: &'a [Limit],
     /// Sorted by prefix, without repeats. `None`: everything is one group.
     pub scope: Option<&'a [ScopeEntry]>,
+    /// What is different in single prefixes.
+    pub overrides: Option<&'a Overrides>,
+    /// Groups that are to be over limits of their own.
+    pub gate: Option<&'a Gate>,
+    /// Prefixes with an open alert: their traffic is told in any case, and they are cut last.
+    pub open: Option<Open<'a>>,
     /// The most findings to keep.
     pub max_alerts: usize,
 }
@@ -53,6 +71,9 @@ impl<'a> Question<'a> {
             lengths_v6: &rule.lengths_v6,
             limits: &rule.limits,
             scope: rule.scope.as_ref().map(crate::rule::Scope::entries),
+            overrides: rule.overrides.as_ref(),
+            gate: rule.gate.as_ref(),
+            open: None,
             max_alerts: rule.max_alerts_per_window,
         }
     }
@@ -62,6 +83,20 @@ impl<'a> Question<'a> {
             Family::V4 => self.lengths_v4,
             Family::V6 => self.lengths_v6,
         }
+    }
+
+    fn places(&self) -> Option<&'a Places> {
+        self.overrides.map(Overrides::places)
+    }
+
+    /// The longest scope entry that covers a prefix.
+    fn entry(&self, prefix: Prefix) -> Option<usize> {
+        let entries = self.scope?;
+        let mut around = (0..=prefix.length()).rev();
+        around.find_map(|length| {
+            let around = Prefix::new(prefix.addr(), length);
+            entries.binary_search_by_key(&around, |e| e.prefix).ok()
+        })
     }
 
     /// The metric whose result says what is masked.
@@ -155,6 +190,15 @@ pub struct MaskedPrefix {
     pub bytes: u128,
 }
 
+/// A gate's group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupTotal {
+    /// Position in the gate's groups.
+    pub group: usize,
+    /// Everything in the group, both families.
+    pub total: Sums,
+}
+
 /// A found prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -162,7 +206,11 @@ pub struct Finding {
     pub prefix: Prefix,
     /// Position of its scope entry.
     pub entry: Option<usize>,
-    /// The limits in whose result it is, in the order of the rule. Not empty.
+    /// The longest of [`Overrides::places`] that covers it, or [`NOWHERE`].
+    pub place: u32,
+    /// The gate's group that it is in.
+    pub group: Option<GroupTotal>,
+    /// The limits in whose result it is, in the order of the rule. Not empty in findings.
     pub over: Vec<Over>,
     /// Everything in it (in it and in its scope entry).
     pub volume: Sums,
@@ -178,11 +226,41 @@ pub struct Finding {
     pub masked: Option<MaskedPrefix>,
 }
 
+impl Finding {
+    /// A prefix without traffic, as far as is known.
+    pub fn unseen(prefix: Prefix, is_discounted: bool) -> Self {
+        Self {
+            prefix,
+            entry: None,
+            place: NOWHERE,
+            group: None,
+            over: Vec::new(),
+            volume: Sums::default(),
+            conditioned: is_discounted.then(Sums::default),
+            hosts: 0,
+            largest: LargestLeaf {
+                prefix,
+                bytes: 0,
+                packets: 0,
+            },
+            rates: Rates {
+                min: 1,
+                max: 1,
+                raw_bytes: 0,
+            },
+            masked: None,
+        }
+    }
+}
+
 /// What a window's leaves say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// In address order, shorter first; IPv4 before IPv6.
     pub findings: Vec<Finding>,
+    /// Open prefixes, and others that are asked for, that are not in the findings, in address order. Not those longer than what was
+    /// kept apart, of which nothing is known. `over` is empty.
+    pub quiet: Vec<Finding>,
     /// How many more were found and cut.
     pub cut: u64,
     /// The silent prefix that hides most bytes; of several, the longest, then the lowest.
@@ -195,19 +273,30 @@ pub struct Outcome {
 
 /// Finds the prefixes of a window.
 pub fn pass(question: &Question<'_>, v4: Input<'_, u32>, v6: Input<'_, u128>) -> Outcome {
-    let v4 = detail::Family::look(question, v4);
-    let v6 = detail::Family::look(question, v6);
+    let mut v4 = detail::Family::new(question, v4);
+    let mut v6 = detail::Family::new(question, v6);
+    let gates = question.gate.map(|gate| {
+        let mut gates = Gates::new(gate);
+        v4.add_to(&mut gates);
+        v6.add_to(&mut gates);
+        gates
+    });
+    v4.look(question, gates.as_ref());
+    v6.look(question, gates.as_ref());
     let mut total = v4.total;
     total.add(&v6.total);
     let found = v4.found.len() + v6.found.len();
     let kept = detail::cut(question, [&v4.found, &v6.found]);
     let masked = masked::better(v4.hidden_most(), v6.hidden_most());
     let leaves = v4.input.leaves.addr.len() + v6.input.leaves.addr.len();
-    let mut findings = v4.findings(&kept);
-    findings.extend(v6.findings(&kept));
+    let mut quiet = v4.quiet(question, &kept, gates.as_ref());
+    quiet.extend(v6.quiet(question, &kept, gates.as_ref()));
+    let mut findings = v4.findings(&kept, gates.as_ref());
+    findings.extend(v6.findings(&kept, gates.as_ref()));
     Outcome {
         cut: (found - findings.len()) as u64,
         findings,
+        quiet,
         masked,
         total,
         leaves: leaves as u64,

@@ -6,9 +6,10 @@
 //! prefixes with one child each is a range of lengths at one stack entry. (The same walk as the
 //! construction of a suffix tree from a suffix array and its LCP table.)
 
+use super::gates::Gates;
 use super::lengths::Lengths;
-use crate::net::AddrBits;
-use crate::rule::Mode;
+use crate::net::{AddrBits, Prefix};
+use crate::rule::{Limit, Mode, NOWHERE, Places};
 
 /// What is asked of the leaves in one metric.
 #[derive(Clone, Copy, Debug)]
@@ -17,14 +18,26 @@ pub(super) struct Question<'a> {
     pub(super) lengths: &'a Lengths,
     /// By prefix length: reported when the volume is greater.
     pub(super) limits: &'a [u128],
+    /// No prefix outside every place is reported with at most this volume.
+    pub(super) least: u128,
+    /// What is different in places.
+    pub(super) places: Option<&'a Places>,
     /// Whether silent prefixes are to be told.
     pub(super) silent: bool,
+    /// What is asked, for what is open.
+    pub(super) asked: &'a super::Question<'a>,
+    /// Which of its limits this is.
+    pub(super) limit: usize,
+    /// Where nothing is to be reported, and the scope entry that the leaves are in.
+    pub(super) gates: Option<(&'a Gates<'a>, Option<usize>)>,
 }
 
 /// One leaf as this metric sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<A> {
     pub(super) addr: A,
+    /// The longest place that holds it, or [`NOWHERE`].
+    pub(super) place: u32,
     /// In the metric's dimension.
     pub(super) volume: u64,
     pub(super) bytes: u64,
@@ -35,6 +48,8 @@ pub(super) struct Row<A> {
 pub(super) struct Hit<A> {
     pub(super) addr: A,
     pub(super) length: u8,
+    /// The longest place that covers it, or [`NOWHERE`].
+    pub(super) place: u32,
     pub(super) volume: u128,
     /// Volume outside the reported prefixes inside.
     pub(super) conditioned: u128,
@@ -58,9 +73,11 @@ pub(super) struct Answer<A> {
 
 /// An open branch: the sums of everything so far under the first `length` bits of `addr`.
 #[derive(Clone, Copy, Debug)]
-struct Branch<A> {
+pub(super) struct Branch<A> {
     addr: A,
     length: i16,
+    /// The longest place that covers it, or [`NOWHERE`].
+    place: u32,
     volume: u128,
     /// Union of the reported prefixes inside. Zero exactly when there is none: a reported volume
     /// is greater than its limit.
@@ -72,16 +89,17 @@ struct Branch<A> {
 }
 
 /// Looks at `rows`, strictly ascending leaves of `leaf_length` bits that share at least `floor` bits.
+/// `stack` is empty before and after.
 pub(super) fn walk<A: AddrBits>(
     rows: impl Iterator<Item = Row<A>>,
     leaf_length: u8,
     floor: u8,
     question: &Question<'_>,
+    stack: &mut Vec<Branch<A>>,
 ) -> Answer<A> {
     let mut pass = Pass {
-        least: question.lengths.least_limit(question.limits),
         question,
-        stack: Vec::with_capacity(usize::from(A::BITS) + 1),
+        stack: &mut *stack,
         answer: Answer {
             hits: Vec::new(),
             silent: Vec::new(),
@@ -96,6 +114,7 @@ pub(super) fn walk<A: AddrBits>(
         pass.stack.push(Branch {
             addr: row.addr,
             length: i16::from(leaf_length),
+            place: row.place,
             volume: u128::from(row.volume),
             covered: 0,
             bytes: u128::from(row.bytes),
@@ -104,14 +123,14 @@ pub(super) fn walk<A: AddrBits>(
         });
     }
     pass.complete_to(i16::from(floor) - 1);
-    pass.answer
+    let answer = pass.answer;
+    stack.clear();
+    answer
 }
 
 struct Pass<'a, A> {
     question: &'a Question<'a>,
-    /// No prefix with at most this volume is reported.
-    least: u128,
-    stack: Vec<Branch<A>>,
+    stack: &'a mut Vec<Branch<A>>,
     answer: Answer<A>,
 }
 
@@ -123,6 +142,9 @@ impl<A: AddrBits> Pass<'_, A> {
             let mut branch = branch;
             self.look_at(&mut branch, outer);
             branch.length = outer;
+            if let Some(places) = self.question.places {
+                branch.place = places.within(branch.place, outer);
+            }
             match self.stack.last_mut() {
                 Some(parent) if parent.length == outer => parent.absorb(&branch),
                 _ => self.stack.push(branch),
@@ -133,35 +155,97 @@ impl<A: AddrBits> Pass<'_, A> {
     /// Decides the lengths above `outer` of a completed branch, longest first.
     fn look_at(&mut self, branch: &mut Branch<A>, outer: i16) {
         // Nearly every branch ends here.
-        if branch.volume <= self.least && branch.covered == 0 {
+        if branch.volume <= self.least(branch.place) && branch.covered == 0 {
             return;
         }
         let Question {
             mode,
             lengths,
-            limits,
             silent,
+            ..
         } = *self.question;
         let mut hiding: Option<u8> = None;
-        let mut next = lengths.at_most(branch.length);
-        while let Some(length) = next.filter(|l| i16::from(*l) > outer) {
-            if branch.is_over(mode, limits[usize::from(length)], lengths.range()) {
+        let mut place = branch.place;
+        let mut next = self.next(&mut place, branch.length);
+        while let Some((length, is_listed)) = next.filter(|(l, _)| i16::from(*l) > outer) {
+            if branch.is_over(
+                mode,
+                self.limit(branch.addr, place, length),
+                lengths.range(),
+            ) {
                 self.tell_silent(branch, hiding.take(), length + 1);
                 self.answer.hits.push(Hit {
                     addr: branch.addr.truncate(length),
                     length,
+                    place,
                     volume: branch.volume,
                     conditioned: branch.volume - branch.covered,
                 });
                 branch.covered = branch.volume;
                 branch.covered_bytes = branch.bytes;
                 branch.shown = branch.volume;
-            } else if silent && branch.covered > 0 && branch.bytes > branch.covered_bytes {
+            } else if silent
+                && is_listed
+                && branch.covered > 0
+                && branch.bytes > branch.covered_bytes
+            {
                 hiding = hiding.or(Some(length));
             }
-            next = lengths.at_most(i16::from(length) - 1);
+            next = self.next(&mut place, i16::from(length) - 1);
         }
         self.tell_silent(branch, hiding, (outer + 1) as u8);
+    }
+
+    /// The longest length up to `length` that is looked at inside `place`, which moves out with it,
+    /// and whether the rule lists it.
+    fn next(&self, place: &mut u32, length: i16) -> Option<(u8, bool)> {
+        let listed = self.question.lengths.at_most(length);
+        let Some(places) = self.question.places.filter(|_| *place != NOWHERE) else {
+            return listed.map(|l| (l, true));
+        };
+        *place = places.within(*place, length);
+        let own = match *place {
+            NOWHERE => None,
+            place => places.looked_at(place, self.question.limit),
+        };
+        let longest = listed.max(own)?;
+        *place = places.within(*place, i16::from(longest));
+        Some((longest, listed == Some(longest)))
+    }
+
+    fn limit(&self, addr: A, place: u32, length: u8) -> u128 {
+        let is_closed = |(gates, entry): (&Gates<'_>, _)| gates.is_closed(place, entry);
+        if self.question.gates.is_some_and(is_closed) {
+            return Limit::NO_LIMIT;
+        }
+        let places = self.question.places.filter(|_| place != NOWHERE);
+        let limit = self.question.limit;
+        let usual = places
+            .and_then(|places| places.volume(place, limit, length))
+            .unwrap_or(self.question.limits[usize::from(length)]);
+        let asked = self.question.asked;
+        if asked.open.is_none() || usual == Limit::NO_LIMIT {
+            return usual;
+        }
+        let prefix = Prefix::new(addr.to_addr(), length);
+        let clear = asked.clear_volume(limit, prefix, place);
+        clear.map_or(usual, |clear| clear.min(usual))
+    }
+
+    /// No prefix whose longest place is `place` is reported with at most this volume, nor one around it.
+    fn least(&self, place: u32) -> u128 {
+        let Question {
+            asked,
+            limit,
+            least,
+            ..
+        } = *self.question;
+        match self.question.places {
+            Some(places) if place != NOWHERE => {
+                least.min(asked.eased(limit, places.least(place, limit)))
+            }
+            _ => least,
+        }
     }
 
     fn tell_silent(&mut self, branch: &Branch<A>, high: Option<u8>, low: u8) {

@@ -1,12 +1,14 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
-use super::model::outcome;
+use super::model::{Gated, outcome};
 use super::*;
 use crate::detect::columns::{fitting_length, fold};
 use crate::net::{Addr, AddrBits};
 use crate::partial::Sampling;
-use crate::rule::Metric;
+use crate::rule::{Clear, GateLimit, Metric, Override};
 
 fn limit(metric: Metric, by_length: impl Fn(Family, u8) -> u128) -> Limit {
     let volumes = |family: Family| {
@@ -60,6 +62,9 @@ fn example(mode: Mode) -> Outcome {
         lengths_v6: &v6,
         limits: &[limit(Metric::Bytes, |_, _| 100)],
         scope: None,
+        overrides: None,
+        gate: None,
+        open: None,
         max_alerts: 100,
     };
     let none = LeavesOf::empty();
@@ -168,18 +173,100 @@ fn leaves<A: AddrBits>() -> impl Strategy<Value = LeavesOf<A>> {
     })
 }
 
+/// One of two groups, or none.
+fn label(group: usize) -> BTreeMap<String, String> {
+    let names = ["a", "b"];
+    let label = names
+        .get(group)
+        .map(|name| ("group".to_owned(), (*name).to_owned()));
+    label.into_iter().collect()
+}
+
+fn gate() -> impl Strategy<Value = Option<Gated>> {
+    let metric = prop::sample::select(Metric::ALL.to_vec());
+    let limits = || vec((metric.clone(), 0u128..400), 1..3);
+    let groups = (limits(), limits());
+    prop::option::of(groups.prop_map(|(a, b)| {
+        let groups = BTreeMap::from([("a".to_owned(), a), ("b".to_owned(), b)]);
+        ("group".to_owned(), groups)
+    }))
+}
+
 fn scope() -> impl Strategy<Value = Option<Vec<ScopeEntry>>> {
     let v4 = (addr(32), 0u8..=32).prop_map(|(a, l)| Prefix::new(Addr::V4(a as u32), l));
     let v6 = (addr(128), 0u8..=128).prop_map(|(a, l)| Prefix::new(Addr::V6(a), l));
     let entries = btree_set(prop_oneof![v4, v6], 0..6).prop_map(|prefixes| {
-        let entry = |prefix| ScopeEntry {
+        let entry = |(i, prefix)| ScopeEntry {
             prefix,
-            labels: std::collections::BTreeMap::default(),
+            labels: label(i % 4),
         };
-        prefixes.into_iter().map(entry).collect()
+        prefixes.into_iter().enumerate().map(entry).collect()
     });
     prop::option::of(entries)
 }
+
+/// One that states something in some of its metrics, never reports, or only has labels.
+fn overriding() -> impl Strategy<Value = Override> {
+    let v4 = (addr(32), 0u8..=32).prop_map(|(a, l)| Prefix::new(Addr::V4(a as u32), l));
+    let v6 = (addr(128), 0u8..=128).prop_map(|(a, l)| Prefix::new(Addr::V6(a), l));
+    let metrics = prop::sample::subsequence(Metric::ALL.to_vec(), 0..=Metric::ALL.len());
+    // Mostly from the prefix's own length on.
+    let from = prop_oneof![2 => Just(0u8), 1 => 0u8..40];
+    let steps = vec((from, 0u64..120), 1..3);
+    let stated = (metrics, vec(steps, Metric::ALL.len()));
+    (
+        prop_oneof![v4, v6],
+        stated,
+        0u8..6,
+        any::<bool>(),
+        0usize..4,
+    )
+        .prop_map(
+            |(prefix, (metrics, steps), never, count_in_parents, group)| {
+                let steps = metrics.into_iter().zip(steps).map(|(metric, steps)| {
+                    let longest = prefix.family().bits();
+                    let from = |after: u8| prefix.length().saturating_add(after).min(longest);
+                    let by_length = steps.into_iter().map(|(after, value)| (from(after), value));
+                    let by_length: BTreeMap<u8, u64> = by_length.collect();
+                    (metric, by_length.into_iter().collect())
+                });
+                Override {
+                    prefix,
+                    steps: if never == 0 {
+                        Vec::new()
+                    } else {
+                        steps.collect()
+                    },
+                    never: never == 0,
+                    count_in_parents,
+                    labels: label(group),
+                }
+            },
+        )
+}
+
+fn overrides() -> impl Strategy<Value = Vec<Override>> {
+    vec(overriding(), 0..6).prop_map(|mut overrides| {
+        overrides.sort_by_key(|o| o.prefix);
+        overrides.dedup_by_key(|o| o.prefix);
+        overrides
+    })
+}
+
+/// Prefixes with an open alert, and what clears them.
+fn opened() -> impl Strategy<Value = (BTreeSet<Prefix>, Clear)> {
+    let v4 = (addr(32), 20u8..=32).prop_map(|(a, l)| Prefix::new(Addr::V4(a as u32), l));
+    let v6 = (addr(128), 60u8..=128).prop_map(|(a, l)| Prefix::new(Addr::V6(a), l));
+    let share = prop_oneof![Just(1000u32), 1u32..1000].prop_map(Clear::PerMille);
+    let own = vec(limits(), 1..3).prop_map(Clear::Limits);
+    (
+        btree_set(prop_oneof![v4, v6], 0..8),
+        prop_oneof![share, own],
+    )
+}
+
+/// At this interval a bit rate is a volume; other rates are eight times theirs.
+const INTERVAL_MS: u64 = 8000;
 
 /// Bytes, packets, flows, raw bytes, two sampling rates.
 type Row = (u64, u64, u64, u64, u32, u32);
@@ -201,23 +288,53 @@ proptest! {
         lengths_v4 in lengths(32),
         lengths_v6 in lengths(128),
         scope in scope(),
+        overrides in overrides(),
+        gated in gate(),
+        (open, clear) in opened(),
+        also in opened(),
         max_alerts in prop_oneof![3 => Just(1000usize), 1 => 0usize..6],
         v4 in leaves::<u32>(),
         v6 in leaves::<u128>(),
         max_leaves in prop_oneof![2 => Just(1000usize), 1 => 1usize..12],
     ) {
+        let metrics: Vec<Metric> = limits.iter().map(|l| l.metric).collect();
+        let label = gated.as_ref().map(|(label, _)| label.as_str());
+        let sorted = Overrides::new(overrides.clone(), &metrics, INTERVAL_MS, label);
+        let sorted = Some(sorted.expect("none is there twice"));
+        let sorted = sorted.as_ref().filter(|_| !overrides.is_empty());
+        let gate = gated.as_ref().map(|(label, limits)| {
+            let limits = |name: &str| {
+                let limit = |(metric, volume): &(Metric, u128)| GateLimit {
+                    metric: *metric,
+                    stated: 0,
+                    volume: *volume,
+                };
+                limits[name].iter().map(limit).collect()
+            };
+            Gate::new(label, scope.as_deref().unwrap_or(&[]), sorted, limits)
+        });
         let question = Question {
             mode,
             lengths_v4: &lengths_v4,
             lengths_v6: &lengths_v6,
             limits: &limits,
             scope: scope.as_deref(),
+            overrides: sorted,
+            gate: gate.as_ref(),
+            open: Some(Open { prefixes: &open, also: &also.0, clear: &clear, interval_ms: INTERVAL_MS }),
             max_alerts,
         };
         let (v4, l4) = folded(v4, max_leaves);
         let (v6, l6) = folded(v6, max_leaves);
         let v4 = Input { leaves: &v4, resolution: l4 };
         let v6 = Input { leaves: &v6, resolution: l6 };
-        prop_assert_eq!(pass(&question, v4, v6), outcome(&question, v4, v6));
+        let expected = outcome(&question, (&overrides, INTERVAL_MS, gated.as_ref()), v4, v6);
+        let counted = Outcome {
+            total: expected.total,
+            leaves: expected.leaves,
+            ..Outcome::default()
+        };
+        prop_assert_eq!(count(v4, v6), counted);
+        prop_assert_eq!(pass(&question, v4, v6), expected);
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::sums::{interleave, records, rules, sources, undisturbed};
 use super::*;
-use crate::alert::WindowState;
+use crate::alert::{EndReason, Status, WindowState};
 
 /// What happens at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +192,8 @@ fn suffer(marker: &mut Marker, mishap: Mishap) {
 /// Messages without what provisional ones leave behind.
 fn finals(committed: &Committed) -> (Vec<Alert>, Vec<WindowRecord>) {
     let mut alerts = committed.alerts.clone();
-    alerts.retain(|a| a.r#final);
+    let is_taken_back = |a: &Alert| a.end_reason == Some(EndReason::Unconfirmed);
+    alerts.retain(|a| a.r#final && !is_taken_back(a));
     for alert in &mut alerts {
         alert.revision = 0;
     }
@@ -201,26 +202,47 @@ fn finals(committed: &Committed) -> (Vec<Alert>, Vec<WindowRecord>) {
     for window in &mut windows {
         window.revision = 0;
         window.superseded.clear();
+        let here = |a: &&Alert| (&a.rule.name, &a.window) == (&window.rule.name, &window.window);
+        let taken_back = committed.alerts.iter().filter(|a| is_taken_back(a));
+        window.alerts_written -= taken_back.filter(here).count() as u64;
     }
     (alerts, windows)
 }
 
-/// Revisions of one alert or window count up from 0, the last one is final, and every provisional
-/// alert is either replaced by a final one or named as void.
+/// Revisions of one alert or window count up from 0. An alert starts, goes on, and may end, which its
+/// last message then says; of one prefix no two are open, but for what is not final.
 fn check_revisions(committed: &Committed) -> Result<(), TestCaseError> {
     let mut alerts: BTreeMap<&str, Vec<&Alert>> = BTreeMap::new();
+    let mut open: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     for alert in &committed.alerts {
         alerts.entry(&alert.id).or_default().push(alert);
+        let of = (alert.rule.name.as_str(), alert.prefix.as_str());
+        if alert.r#final && alert.status == Status::Ended {
+            open.remove(&of).filter(|id| *id == alert.id);
+        } else if alert.r#final {
+            let known = *open.entry(of).or_insert(&alert.id);
+            prop_assert_eq!(known, &alert.id, "two are open");
+        }
     }
     for revisions in alerts.values() {
         let numbers: Vec<_> = revisions.iter().map(|a| a.revision as usize).collect();
         prop_assert_eq!(numbers, (0..revisions.len()).collect::<Vec<_>>());
-        let last = revisions[revisions.len() - 1];
-        let void = committed.windows.iter().any(|w| {
-            (&w.rule.name, &w.window) == (&last.rule.name, &last.window)
-                && w.superseded.contains(&last.prefix)
-        });
-        prop_assert!(last.r#final != void, "{} of {:?}", last.prefix, last.window);
+        let (last, before) = revisions.split_last().expect("there is one");
+        prop_assert!(last.r#final, "{} of {:?}", last.prefix, last.window);
+        prop_assert!(before.iter().all(|a| a.status != Status::Ended));
+        // A final one says once more what a provisional one said first.
+        let started = |a: &&&Alert| a.status == Status::Started;
+        prop_assert!(revisions[0].status == Status::Started);
+        prop_assert!(
+            revisions
+                .iter()
+                .filter(started)
+                .filter(|a| a.r#final)
+                .count()
+                <= 1
+        );
+        let first = &revisions[0].first_seen;
+        prop_assert!(revisions.iter().all(|a| a.first_seen == *first));
     }
     let mut windows: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     // An unknown rule that is gone and comes back may tell of a window again.

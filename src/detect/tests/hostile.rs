@@ -69,7 +69,7 @@ fn another_version_is_told_before_anything_that_it_may_have_written() {
     let (plan, mut committed) = saved();
     let task = committed.state.get_mut(&b"task"[..]).expect("it is there");
     let mut newer = Saved::decode(&**task).expect("own state");
-    newer.version = 2;
+    newer.version = 3;
     *task = newer.encode_to_vec();
     task.extend([0xa0, 0x06, 0x01]);
     committed.state.insert(b"a-new-kind/1".to_vec(), vec![1]);
@@ -77,7 +77,7 @@ fn another_version_is_told_before_anything_that_it_may_have_written() {
         state.extend([0xa8, 0x06, 0x01]);
     }
     let error = committed.task(&plan).expect_err("it is newer");
-    assert_eq!(error, StateError::Version { found: 2 });
+    assert_eq!(error, StateError::Version { found: 3 });
     assert!(error.to_string().contains("run the version that wrote it"));
 }
 

@@ -1,7 +1,11 @@
 //! Tests of the task: a small world of sources, a log, and a store of what is committed.
 
+mod commits;
 mod crash;
+mod gone;
 mod hostile;
+mod lives;
+mod room;
 mod scenarios;
 mod sums;
 mod waits;
@@ -17,7 +21,8 @@ use crate::partial::{
     Delta, Fates, Leaves, LeavesOf, Marker, Partial, RuleProgress, Sampling, SourceId,
 };
 use crate::rule::{
-    Attribution, Filter, Fingerprint, KeySide, LatePolicy, LengthSet, Limit, Metric, Mode, Rule,
+    Attribution, Filter, Fingerprint, KeySide, LatePolicy, LengthSet, Lifecycle, Limit, Metric,
+    Mode, Rule,
 };
 use crate::time::Timestamp;
 use crate::window::Window;
@@ -61,6 +66,10 @@ pub(super) fn rule(name: &str, selection: u64, seconds: u64) -> Rule {
         lengths_v4: LengthSet::range(0, Family::V4.bits()),
         lengths_v6: LengthSet::range(0, Family::V6.bits()),
         limits: vec![limit(Metric::Bytes, 100)],
+        overrides: None,
+        gate: None,
+        lifecycle: Lifecycle::default(),
+        escalation: Vec::new(),
         scope: None,
         max_prefixes: 1000,
         max_alerts_per_window: 100_000,

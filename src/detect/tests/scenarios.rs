@@ -1,17 +1,17 @@
 //! One behaviour each.
 
 use super::*;
-use crate::alert::{Confidence, WindowState};
+use crate::alert::{Confidence, EndReason, Status, WindowState};
 use crate::detect::EMPTY_WINDOWS;
 use crate::net::{Addr, Prefix};
 use crate::rule::{Scope, ScopeEntry};
 
-fn long() -> Rule {
+pub(super) fn long() -> Rule {
     rule("long", 1, 10)
 }
 
 /// A world with one rule, in which the given number of sources stand at second 103.
-fn world(of: u32) -> World {
+pub(super) fn world(of: u32) -> World {
     let mut world = World::new(plan([long()]));
     for partition in 0..of {
         world.mark(marker(partition as i32, of, &[&long()], Some(103)));
@@ -195,12 +195,23 @@ fn provisional_alerts_come_after_max_wait_and_are_replaced() {
     assert!(!world.overdue(500));
 
     world.mark(marker(1, 2, &[&long()], Some(112)));
-    let last = &world.committed.alerts[2];
-    assert_eq!(world.committed.alerts.len(), 3);
+    let [void, last] = &world.committed.alerts[2..] else {
+        panic!("{:?}", world.committed.prefixes())
+    };
+    assert_eq!(
+        (void.prefix.as_str(), void.revision, void.r#final),
+        ("10.0.0.0/30", 1, true)
+    );
+    assert_eq!(
+        (void.status, void.end_reason),
+        (Status::Ended, Some(EndReason::Unconfirmed))
+    );
+    assert_eq!((void.volume.bytes, void.triggers.len()), (190, 0));
     assert_eq!(
         (last.prefix.as_str(), last.revision, last.r#final),
         ("10.0.0.1/32", 1, true)
     );
+    assert_eq!(last.status, Status::Started);
     let record = &world.committed.windows[2];
     assert_eq!((record.state, record.revision), (WindowState::Final, 2));
     assert_eq!(record.superseded, ["10.0.0.0/30"]);
@@ -305,6 +316,33 @@ fn a_selection_that_others_still_count_is_not_forgotten_between_its_windows() {
 }
 
 #[test]
+fn windows_rows_and_sources_are_told_as_they_are_held() {
+    let mut world = world(1);
+    let mut nothing = marker(1, 2, &[&long()], None);
+    nothing.idle = true;
+    world.mark(nothing);
+    world.apply(delta(&long(), 100, &[(1, 1), (2, 1)]));
+    world.apply(delta(&long(), 110, &[(1, 1)]));
+    let v6 = Delta {
+        rule: long().name,
+        selection: long().selection,
+        window: Window::starting(at(110), long().interval),
+        late_flows: 0,
+        leaves: Leaves::V6(LeavesOf {
+            addr: vec![1],
+            bytes: vec![1],
+            packets: vec![1],
+            flows: vec![1],
+            sampling: Sampling::Uniform(1),
+        }),
+    };
+    world.apply(Partial::Delta(v6));
+    assert_eq!((world.task.open_windows(), world.task.rows()), (2, 4));
+    let expected = [(source(0), Some(at(103)), false), (source(1), None, true)];
+    assert_eq!(world.task.sources().collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn a_rule_that_is_configured_after_others_counted_it_begins_where_they_are() {
     let other = rule("other", 9, 10);
     let mut world = World::new(plan([other.clone()]));
@@ -392,97 +430,14 @@ fn a_new_decision_holds_from_the_next_window_on() {
         world.committed.told(),
         ["long 00:01:40 final 150", "long 00:01:50 final 150"]
     );
-    assert_eq!(world.committed.alerts.len(), 1);
+    let over: Vec<usize> = world
+        .committed
+        .alerts
+        .iter()
+        .map(|a| a.triggers.len())
+        .collect();
+    assert_eq!(over, [1, 0]);
     let fingerprint = |i: usize| world.committed.windows[i].rule.fingerprint.clone();
     assert_eq!(fingerprint(0), long().fingerprint().to_string());
     assert_eq!(fingerprint(1), changed.fingerprint().to_string());
-}
-
-#[test]
-fn the_committed_offset_is_the_first_that_an_open_window_needs() {
-    let mut world = world(1);
-    world.apply(delta(&long(), 100, &[(1, 1)]));
-    world.apply(delta(&long(), 110, &[(1, 1)]));
-    world.mark(marker(0, 1, &[&long()], Some(112)));
-    assert_eq!(world.committed.offset, Some(offset(2)));
-    world.mark(marker(0, 1, &[&long()], Some(122)));
-    assert_eq!(world.committed.offset, Some(offset(4) + 1));
-    assert!(world.task.progress().is_none(), "nothing changed");
-}
-
-#[test]
-fn records_are_held_back_while_an_emission_is_committed() {
-    let mut world = world(1);
-    let due = Partial::Marker(marker(0, 1, &[&long()], Some(112)));
-    let next = Partial::Marker(marker(0, 1, &[&long()], Some(122)));
-    world.task.apply(10, due, at(0));
-    assert!(world.task.due());
-    world.task.apply(11, delta(&long(), 110, &[(1, 5)]), at(0));
-    world.task.apply(12, next, at(0));
-    assert_eq!(world.task.held(), 2);
-    let emission = world.task.emission().expect("a window is due");
-    assert_eq!(emission.windows.len(), 1);
-    assert!(world.task.emission().is_none() && world.task.progress().is_none());
-    assert!(world.task.overdue(at(1000)).is_none());
-    world.commit(emission);
-    world.settle();
-    assert_eq!(
-        world.committed.told(),
-        ["long 00:01:40 final 0", "long 00:01:50 final 5"]
-    );
-}
-
-#[test]
-fn nothing_is_committed_while_open_windows_are_being_rebuilt() {
-    let mut world = world(1);
-    world.apply(delta(&long(), 100, &[(1, 1)]));
-    let progress = world.task.progress().expect("something changed");
-    world.commit(progress);
-    let mut task = world.committed.task(&world.plan).expect("own state");
-    assert_eq!(world.committed.offset, Some(offset(1)));
-    assert!(task.progress().is_none() && task.overdue(at(1000)).is_none());
-    task.apply(offset(1), delta(&long(), 100, &[(1, 1)]), at(0));
-    assert!(task.progress().is_none(), "back where it was");
-    assert_eq!(task.rows(), 1);
-}
-
-#[test]
-fn state_that_does_not_fit_is_refused() {
-    let world = {
-        let mut world = world(1);
-        let progress = world.task.progress().expect("something changed");
-        world.commit(progress);
-        world
-    };
-    let plan = &world.plan;
-    let state = || {
-        world
-            .committed
-            .state
-            .clone()
-            .into_iter()
-            .collect::<Vec<_>>()
-    };
-    let error = |state, committed, partitions| {
-        DetectTask::new(0, plan, state, committed, partitions)
-            .expect_err("does not fit")
-            .to_string()
-    };
-    let offset = world.committed.offset;
-    assert!(error(state(), offset, 2).starts_with("state was written for 1 partials partitions"));
-    assert!(
-        error(Vec::new(), Some(7), 1).starts_with("offset 7 is committed but the state is missing")
-    );
-    assert!(error(state(), None, 1).starts_with("state of position 1"));
-    assert!(error(state(), Some(9), 1).starts_with("state of position 1"));
-    let mut corrupt = state();
-    corrupt[0].1 = vec![0xff];
-    assert!(error(corrupt, offset, 1).contains("is corrupt"));
-    let mut newer = state();
-    for (key, value) in &mut newer {
-        if key == b"task" {
-            *value = vec![0x08, 99];
-        }
-    }
-    assert!(error(newer, offset, 1).starts_with("state has version 99"));
 }

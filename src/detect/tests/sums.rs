@@ -180,7 +180,9 @@ proptest! {
                     .map(|f| (f.prefix.to_string(), f.volume.bytes as u64)).collect();
                 let got: Vec<_> = committed.alerts.iter()
                     .filter(|a| a.rule.name == *rule.name && a.window == record.window)
+                    .filter(|a| !a.triggers.is_empty())
                     .map(|a| (a.prefix.clone(), a.volume.bytes)).collect();
+                prop_assert_eq!(record.prefixes_over as usize, expected.len());
                 prop_assert_eq!(got, expected);
             }
             let first = end - seconds * told.len() as i64;

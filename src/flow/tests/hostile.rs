@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::{Decoder, likely_format};
-use super::vectors::all;
+use super::recorded::all;
 use super::{Message, decoder, with_flow};
 use crate::net::Addr;
 

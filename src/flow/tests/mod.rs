@@ -6,6 +6,10 @@ mod names;
 mod schema;
 mod vectors;
 
+/// What the real producers' encoders wrote; the broker tests read the same.
+#[path = "../../../tests/support/vectors.rs"]
+pub(crate) mod recorded;
+
 use super::{Decoder, DecoderSettings, FieldSet, Flow, FormatName, Undecodable};
 
 fn decoder() -> Decoder {

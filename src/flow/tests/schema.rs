@@ -111,7 +111,7 @@ fn own_schema_is_read_field_by_field_in_both_framings() {
 
 #[test]
 fn bwnetflow_record_reads_as_own_schema() {
-    let (_, record) = super::vectors::all()
+    let (_, record) = super::recorded::all()
         .into_iter()
         .find(|(name, _)| *name == "bwnetflow-2021")
         .unwrap();

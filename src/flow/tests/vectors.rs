@@ -3,31 +3,10 @@ use std::net::Ipv4Addr;
 use super::super::{
     Decoder, DecoderSettings, Direction, Field, FieldSet, Flow, FormatName, Normalized,
 };
+use super::recorded::all;
 use super::{decoder, with_flow};
 use crate::net::Addr;
 use crate::time::Timestamp;
-
-/// Every vector: name and record.
-pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
-    include_str!("../../../tests/vectors/flows.txt")
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|line| {
-            let mut parts = line.splitn(3, ' ');
-            let mut part = || parts.next().unwrap();
-            match (part(), part(), part()) {
-                (name, "json", record) => (name, record.as_bytes().to_vec()),
-                (name, "hex", record) => (name, unhex(record)),
-                (name, encoding, _) => panic!("{name}: encoding {encoding}"),
-            }
-        })
-        .collect()
-}
-
-fn unhex(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.chars().map(|c| c.to_digit(16).unwrap() as u8).collect();
-    digits.chunks(2).map(|c| c[0] << 4 | c[1]).collect()
-}
 
 fn addr(a: u8, b: u8, c: u8, d: u8) -> Addr {
     Addr::from_ip(Ipv4Addr::new(a, b, c, d).into())

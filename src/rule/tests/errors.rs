@@ -46,6 +46,16 @@ fn every_wrong_value_is_named_by_its_path() {
         "scope: {file: missing.txt}",
         "scope: {file: bad.txt}",
         "scope: {file: empty.txt}",
+        "overrides: [{prefix: 10.0.0.0/8, labels: {a: b}}, {prefix: 10.0.0.0/8, never: true}]",
+        "overrides: [{prefix: 10.0.0.1/8}, {prefix: 10.0.0.0/8}, {prefix: 10.1.0.0/16, count_in_parents: true}]",
+        "overrides: [{prefix: 10.0.0.0/8, never: true, thresholds: {bytes: 1, packets: {x: 1}}, labels: {'a b': c}}]",
+        "overrides: {file: missing.txt}",
+        "overrides: {file: overrides.txt}",
+        "escalation: [{severity: warning, times: 2}, {severity: 'a b', times: 1}, {severity: major}]",
+        "escalation: [{severity: major, times: 2, thresholds: {bytes: 1}}, {severity: critical, thresholds: {packets: 5}}]",
+        "gate: {label: customer, thresholds: {bytes: 1}}",
+        "scope: [{prefix: 10.0.0.0/8, labels: {c: x}}]\ngate: {label: c}",
+        "scope: [{prefix: 10.0.0.0/8, labels: {c: x}}]\ngate: {label: c, groups: {y: {bytes: 5}, x: {flows: y}}}",
         "labels: {'1': x}",
         "max_prefixes: 0",
         "max_prefixes: many",
@@ -54,6 +64,12 @@ fn every_wrong_value_is_named_by_its_path() {
     ];
     let context = RuleContext {
         files: [
+            (
+                PathBuf::from("overrides.txt"),
+                "10.0.0.0/8 bytes\n10.0.0.1/8 never\n10.0.0.0/9 bytes=x flows.33=1\n10.0.0.0/8 bytes=1 bytes.32=2\n\
+                 10.0.0.0/8 a=b a=c\n10.0.0.0/8 never count_in_parents=1 1=2\n10.0.0.0/8 packets.24=1 packets.24=2\n"
+                    .to_owned(),
+            ),
             (
                 PathBuf::from("bad.txt"),
                 "10.0.0.0/8 x\n10.0.0.1/8\n".to_owned(),

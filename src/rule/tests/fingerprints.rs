@@ -49,6 +49,10 @@ fn what_decides_leaves_the_selection() {
         "severity: info",
         "max_prefixes: 1M",
         "max_alerts_per_window: 5",
+        "overrides: [{prefix: 10.1.0.0/16, never: true}]",
+        "overrides: [{prefix: 10.1.0.0/16, labels: {a: b}}]",
+        "escalation: [{severity: major, times: 2}]",
+        "escalation: [{severity: major, thresholds: {bytes: 1GB}}]",
     ] {
         // Packets have no MiB; the threshold is spelled out.
         let edited = rule(&format!(
@@ -59,6 +63,19 @@ fn what_decides_leaves_the_selection() {
         assert_ne!(edited.decision, base.decision, "{edit}");
         assert_ne!(edited.fingerprint(), base.fingerprint(), "{edit}");
     }
+    let decided = |more: &str| {
+        let override_ = "overrides: [{prefix: 10.1.0.0/16, labels: {c: x}, thresholds: {bytes: 5}";
+        rule(&format!("{BASE}{override_}{more}")).decision
+    };
+    let edits = [
+        "}]",
+        ", count_in_parents: true}]",
+        "}]\ngate: {label: c, thresholds: {bytes: 7}}",
+        "}]\ngate: {label: c, thresholds: {bytes: 8}}",
+        "}]\ngate: {label: c, groups: {x: {flows: 8}}}",
+    ];
+    let decisions: std::collections::BTreeSet<_> = edits.into_iter().map(decided).collect();
+    assert_eq!(decisions.len(), edits.len());
     let labelled = rule(&BASE.replace("[10.0.0.0/8]", "[{prefix: 10.0.0.0/8, labels: {a: b}}]"));
     assert_eq!(labelled.selection, base.selection);
     assert_ne!(labelled.decision, base.decision);

@@ -9,10 +9,11 @@ use super::{Rule, RuleConfig, RuleContext, compile};
 /// A rule from YAML, on top of a name and a threshold.
 fn config(yaml: &str) -> RuleConfig {
     let mut text = yaml.to_owned();
-    if !yaml.contains("name:") {
+    let states = |key: &str| yaml.lines().any(|line| line.starts_with(key));
+    if !states("name:") {
         text.push_str("\nname: test\n");
     }
-    if !yaml.contains("thresholds:") {
+    if !states("thresholds:") {
         text.push_str("\nthresholds: {bytes: 100MiB}\n");
     }
     serde_norway::from_str(&text).expect("the test's YAML has the right shape")

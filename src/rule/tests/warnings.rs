@@ -24,6 +24,10 @@ fn each_warning_is_given_where_it_applies() {
         "thresholds: {bytes: {32: 1GB, 24: 2GB, 22: 4GB}}",
         "thresholds: {packets: 0}",
         "scope: [10.0.0.0/26, 10.1.0.0/16]\nprefix_length: {ipv4: [24]}",
+        "prefix_length: {ipv4: [24], ipv6: []}\nscope: [10.1.0.0/16]\noverrides: [{prefix: 10.0.0.0/8, never: true}, \
+         {prefix: 10.1.2.0/24, never: true}, {prefix: 10.2.0.0/16, labels: {a: b}}, {prefix: '2001:db8::/32', never: true}, \
+         {prefix: 10.1.0.0/17, thresholds: {bytes: {30: 5}}}, {prefix: 10.1.0.0/26, thresholds: {bytes: 5}}]",
+        "thresholds: {}\noverrides: [{prefix: 10.1.0.0/16, thresholds: {bytes: 5}}]",
     ];
     let mut out = Vec::new();
     for case in cases {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::worker::Worker;
-use crate::alert::WindowState;
+use crate::alert::{Status, WindowState};
 use crate::detect::Emission;
 use crate::partial::partition_of;
 use crate::telemetry::clock;
@@ -17,7 +17,7 @@ impl Worker<'_> {
         let final_windows = windows.filter(|(w, _)| w.state == WindowState::Final);
         for (window, end) in final_windows.clone() {
             recorder.window_leaves(&window.rule.name, window.leaves);
-            if window.alerts_written > 0 {
+            if window.prefixes_over > 0 {
                 recorder.alert_latency(now.since(*end));
             }
         }
@@ -29,12 +29,18 @@ impl Worker<'_> {
             detect.emissions.bytes += bytes as u64;
             let last = emission.alerts.iter().filter(|a| a.r#final).count() as u64;
             detect.alerts += last;
+            let said = |status| {
+                let alerts = emission.alerts.iter();
+                alerts.filter(|a| a.r#final && a.status == status).count() as u64
+            };
+            detect.alerts_started += said(Status::Started);
+            detect.alerts_ended += said(Status::Ended);
             detect.provisional_alerts += emission.alerts.len() as u64 - last;
             detect.windows += emission.windows.len() as u64;
             detect.alerts_cut += emission.windows.iter().map(|w| w.alerts_cut).sum::<u64>();
             for (window, _) in final_windows {
                 let rule = window.rule.name.clone();
-                detect.active_alerts.insert(rule, window.alerts_written);
+                detect.active_alerts.insert(rule, window.alerts_open);
             }
         });
     }

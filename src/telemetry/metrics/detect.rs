@@ -93,7 +93,7 @@ pub(super) const ALL: &[Metric] = &[
         name: "hotprefix_alerts_total",
         unit: Unit::Count("alert"),
         labels: &[Label::one_of("final", &["true", "false"])],
-        help: "Alerts committed, final and provisional.",
+        help: "Messages of alerts committed, final and provisional.",
         worry: "`final=\"false\"` grows: windows wait for partitions that do not answer.",
         source: Source::Counter(|s, show| {
             if let Some(d) = &s.now.detect {
@@ -106,10 +106,26 @@ pub(super) const ALL: &[Metric] = &[
         }),
     },
     Metric {
+        name: "hotprefix_alert_changes_total",
+        unit: Unit::Count("alert"),
+        labels: &[Label::one_of("status", &["started", "ended"])],
+        help: "Alerts that started, and alerts that ended, in final windows.",
+        worry: "Far more of both than there are incidents: a threshold is where traffic usually is; see `lifecycle`.",
+        source: Source::Counter(|s, show| {
+            if let Some(d) = &s.now.detect {
+                show(
+                    d.alerts_started as f64,
+                    &[KeyValue::new("status", "started")],
+                );
+                show(d.alerts_ended as f64, &[KeyValue::new("status", "ended")]);
+            }
+        }),
+    },
+    Metric {
         name: "hotprefix_active_alerts",
         unit: Unit::Count("alert"),
         labels: RULE,
-        help: "Alerts of a rule's last final window, on the instance that finalised it.",
+        help: "Alerts of a rule that are open after its last final window, on the instance that finalised it.",
         worry: "Above 0: that is what hotprefix is for. Look at the alerts.",
         source: Source::Gauge(|s, show| {
             let rules = s.now.detect.iter().flat_map(|d| &d.active_alerts);
@@ -124,7 +140,7 @@ pub(super) const ALL: &[Metric] = &[
         name: "hotprefix_alerts_cut_total",
         unit: Unit::Count("alert"),
         labels: &[],
-        help: "Alerts over max_alerts_per_window, not written.",
+        help: "Prefixes over max_alerts_per_window, of which nothing is told.",
         worry: "It grows: a threshold is too low for the traffic, or the attack is that wide.",
         source: Source::Counter(|s, show| of(s, show, |d| d.alerts_cut)),
     },

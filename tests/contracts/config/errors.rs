@@ -471,6 +471,17 @@ fn what_is_in_a_rule() {
         bytes("scope: [192.0.2.1/24]"),
         bytes("scope: [{prefx: 192.0.2.0/24}]"),
         bytes("scope: {file: missing.txt}"),
+        bytes("overrides: 192.0.2.0/24"),
+        bytes("overrides: [192.0.2.0/24]"),
+        bytes("overrides: [{prefix: 192.0.2.0/24, nevr: true}]"),
+        bytes("overrides: [{prefix: 192.0.2.0/24, never: maybe}]"),
+        bytes("overrides: {file: missing.txt}"),
+        bytes("gate: {label: customer, thresholds: {bytes: 1MB}}"),
+        bytes("gate: {label: customer, thresholds: {bytes: {24: 1MB}}}"),
+        bytes("gate: {thresholds: {bytes: 1MB}}"),
+        bytes("escalation: {severity: major, times: 2}"),
+        bytes("escalation: [{times: 2}]"),
+        bytes("escalation: [{severity: major, times: 1.5}]"),
         bytes("labels: {a: [b]}"),
         bytes("labels: [a]"),
         bytes("severity: 'very bad'"),
@@ -492,6 +503,11 @@ fn sets_and_scopes_in_files() {
     bad_scope.files.push((
         "scope.txt",
         "198.51.100.0/22 a=b\n198.51.100.1/22\n".to_owned(),
+    ));
+    let mut bad_overrides = Case::yaml(&scoped.replace("scope", "overrides"));
+    bad_overrides.files.push((
+        "overrides.txt",
+        "198.51.100.0/22 never\n203.0.113.0/24 bytes=1MB packets=2Mpps\n".to_owned(),
     ));
     snapshot!(
         [
@@ -518,6 +534,7 @@ fn sets_and_scopes_in_files() {
                 Case::yaml(&format!("sets: {{s: [192.0.2.1], a-b: [1]}}\n{uses}"))
             ),
             show("a scope file with a slip", bad_scope),
+            show("a file of overrides with a slip", bad_overrides),
         ]
         .join("\n")
     );

@@ -29,6 +29,8 @@ fn yamlish() -> impl Strategy<Value = String> {
         "http",
         "listen",
         "scope",
+        "overrides",
+        "gate",
         "prefix_length",
         "interval",
         ": ",

@@ -14,7 +14,7 @@ use super::compare_part;
 fn configuration_page_has_every_key_and_every_property_that_is_refused() {
     let root = schema::config();
     let mut keys = String::new();
-    table(&mut keys, &root, "Top level", "", &root);
+    table(&mut keys, &mut Vec::new(), &root, "Top level", "", &root);
     compare_part("configuration.md", "keys", &keys);
     compare_part("configuration.md", "refused", &refused());
 }
@@ -46,8 +46,15 @@ fn refused() -> String {
     text
 }
 
-/// The keys of one section, and below it the sections inside.
-fn table(text: &mut String, root: &Value, title: &str, path: &str, section: &Value) {
+/// The keys of one section, and below it the sections inside. Those that are `shown` are referred to.
+fn table<'v>(
+    text: &mut String,
+    shown: &mut Vec<(&'v Value, String)>,
+    root: &'v Value,
+    title: &str,
+    path: &str,
+    section: &'v Value,
+) {
     let properties = section["properties"]
         .as_object()
         .expect("a section has keys");
@@ -79,7 +86,13 @@ fn table(text: &mut String, root: &Value, title: &str, path: &str, section: &Val
     }
     text.push('\n');
     for (below, entry) in sections {
-        table(text, root, &format!("`{below}`"), &below, entry);
+        let before = shown.iter().find(|(s, _)| std::ptr::eq(*s, entry));
+        if let Some((_, first)) = before {
+            writeln!(text, "### `{below}`\n\nThe keys of `{first}`.\n").expect(ANY);
+        } else {
+            shown.push((entry, below.clone()));
+            table(text, shown, root, &format!("`{below}`"), &below, entry);
+        }
     }
 }
 
@@ -126,8 +139,12 @@ fn section_below<'v>(
     if has_keys(schema) {
         return Some((path.to_owned(), schema));
     }
-    let each = resolve(root, &schema["items"]);
-    if has_keys(each) {
+    // A list in place, or a file.
+    let lists = schema["anyOf"].as_array().into_iter().flatten();
+    let items = lists
+        .chain([schema])
+        .map(|list| resolve(root, &list["items"]));
+    if let Some(each) = items.into_iter().find(|each| has_keys(each)) {
         return Some((format!("{path}[]"), each));
     }
     let value = resolve(root, &schema["additionalProperties"]);

@@ -11,7 +11,7 @@ use crate::flow::{FormatName, SamplingConfig, SamplingDefault, SamplingMode};
 use crate::net::Family;
 use crate::partial::{SourceId, partition_of};
 use crate::rule::{
-    Attribution, Filter, Fingerprint, KeySide, LatePolicy, LengthSet, Limit, Metric, Mode, Rule,
+    Attribution, Filter, Fingerprint, KeySide, LatePolicy, LengthSet, Lifecycle, Limit, Metric, Mode, Rule,
 };
 use crate::time::Timestamp;
 use crate::window::{EventTime, TimeConfig};
@@ -118,6 +118,10 @@ fn rule(name: &str, interval: u64, late: LatePolicy, mode: Mode) -> Arc<Rule> {
         lengths_v4: LengthSet::range(0, 32),
         lengths_v6: LengthSet::range(0, 128),
         limits: vec![limit(Metric::Bytes, 1000), limit(Metric::Flows, 3)],
+        overrides: None,
+        gate: None,
+        lifecycle: Lifecycle::default(),
+        escalation: Vec::new(),
         scope: None,
         max_prefixes: 16,
         max_alerts_per_window: 4,

@@ -61,7 +61,7 @@ fn load(text: &[u8]) -> Result<Loaded, ConfigErrors> {
     config::load(std::slice::from_ref(&*FILE), [], [])
 }
 
-const WORDS: [&str; 64] = [
+const WORDS: [&str; 72] = [
     "application_id",
     "instance_id",
     "membership",
@@ -108,6 +108,14 @@ const WORDS: [&str; 64] = [
     "bytes",
     "bits_per_second",
     "scope",
+    "overrides",
+    "prefix",
+    "never",
+    "gate",
+    "label",
+    "escalation",
+    "severity",
+    "times",
     "labels",
     "max_prefixes",
     ": ",

@@ -1,11 +1,16 @@
 //! Detect's state as records of `<app>-state`, and back.
 
+mod life;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
 
+pub(super) use self::life::life;
+use self::life::{decode_life, decode_told_as, told_as};
+use super::life::{Life, Shadow};
 use super::source::{Counted, Gap, Source};
 use super::track::Track;
 use crate::net::{Addr, Family, Prefix};
@@ -16,8 +21,10 @@ use crate::proto::v1::{
 use crate::rule::Fingerprint;
 use crate::time::{Timestamp, millis};
 
-/// The version of the state that this code reads and writes.
-pub const STATE_VERSION: u32 = 1;
+/// The version of the state that this code writes. It reads that of 1, too.
+pub const STATE_VERSION: u32 = 2;
+/// State without the lives of alerts, which can be gone on from.
+const WITHOUT_LIVES: u32 = 1;
 /// Prefixes in one provisional state record: at most 17 bytes each, far below a broker's limit.
 pub(super) const CHUNK: usize = 10_000;
 
@@ -25,6 +32,7 @@ const TASK: &str = "task";
 const SOURCE: &str = "source/";
 const RULE: &str = "rule/";
 const PROVISIONAL: &str = "provisional/";
+const LIFE: &str = "life/";
 
 /// Why detect cannot go on from its saved state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +50,7 @@ pub enum StateError {
     },
     /// State of another version of hotprefix.
     #[error(
-        "state has version {found}, this program reads version {STATE_VERSION}: run the version that wrote it, \
+        "state has version {found}, this program reads versions {WITHOUT_LIVES} to {STATE_VERSION}: run the version that wrote it, \
          or start afresh with `hotprefix reset` or a new application id"
     )]
     Version {
@@ -102,6 +110,22 @@ pub(super) enum Saved {
         alert_revision: u32,
         prefixes: Vec<Prefix>,
     },
+    Life {
+        selection: Fingerprint,
+        prefix: Prefix,
+        life: Option<Life>,
+        shadow: Option<Shadow>,
+    },
+}
+
+/// Whether state of that version is read.
+pub(super) const fn is_readable(version: u32) -> bool {
+    matches!(version, WITHOUT_LIVES | STATE_VERSION)
+}
+
+/// Whether what provisional records told is a shadow for each of their prefixes.
+pub(super) const fn is_without_lives(version: u32) -> bool {
+    version == WITHOUT_LIVES
 }
 
 pub(super) fn task<'a>(
@@ -153,6 +177,7 @@ pub(super) fn rule(track: &Track, next: Option<Timestamp>) -> Record {
         decision: track.decision.0,
         decision_from: track.decision_from.as_millis(),
         gone_at: track.gone_at,
+        told_as: track.told_as.as_ref().map(told_as),
         late: late
             .map(|(offset, start)| DetectLate {
                 offset: *offset,
@@ -166,13 +191,13 @@ pub(super) fn rule(track: &Track, next: Option<Timestamp>) -> Record {
     )
 }
 
-pub(super) fn provisional_key(selection: Fingerprint, start: Timestamp, chunk: u32) -> Vec<u8> {
-    format!("{PROVISIONAL}{selection}/{}/{chunk}", start.as_millis()).into()
+/// Whether a key is of [`life`] or of [`provisional_key`]: what is written when it changes.
+pub(super) fn is_told_once(key: &[u8]) -> bool {
+    key.starts_with(PROVISIONAL.as_bytes()) || key.starts_with(LIFE.as_bytes())
 }
 
-/// Whether a key is of [`provisional_key`].
-pub(super) fn is_provisional(key: &[u8]) -> bool {
-    key.starts_with(PROVISIONAL.as_bytes())
+pub(super) fn provisional_key(selection: Fingerprint, start: Timestamp, chunk: u32) -> Vec<u8> {
+    format!("{PROVISIONAL}{selection}/{}/{chunk}", start.as_millis()).into()
 }
 
 pub(super) fn provisional(
@@ -212,6 +237,8 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Saved, StateError> {
         decode_rule(selection, value)
     } else if let Some(window) = text.strip_prefix(PROVISIONAL) {
         decode_provisional(window, value)
+    } else if let Some(prefix) = text.strip_prefix(LIFE) {
+        decode_life(prefix, value)
     } else {
         Err("its key is unknown".to_owned())
     };
@@ -256,7 +283,7 @@ fn once<K: Ord, V>(
 fn decode_task(value: &[u8]) -> Result<Saved, String> {
     // Another version may write more.
     let task = DetectTask::decode(value).map_err(|e| e.to_string())?;
-    if task.version == STATE_VERSION {
+    if is_readable(task.version) {
         message::<DetectTask>(value)?;
     }
     if let Some((topic, partitions)) = task.topics.iter().find(|(_, n)| **n > MAX_PARTITIONS) {
@@ -321,6 +348,7 @@ fn decode_rule(selection: &str, value: &[u8]) -> Result<Saved, String> {
     track.next = saved.next.map(Timestamp::from_millis);
     track.decision = Fingerprint(saved.decision);
     track.gone_at = saved.gone_at;
+    track.told_as = saved.told_as.map(decode_told_as).transpose()?;
     track.decision_from = Timestamp::from_millis(saved.decision_from);
     let late = |l: DetectLate| (l.offset, Timestamp::from_millis(l.start));
     track.late = once("an offset", saved.late.into_iter().map(late))?;
@@ -374,37 +402,4 @@ fn prefixes(family: Family, mut column: &[u8]) -> Result<Vec<Prefix>, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn provisional_prefixes_read_back(
-            v4 in prop::collection::vec((any::<u32>(), 0u8..=32), 0..20),
-            v6 in prop::collection::vec((any::<u128>(), 0u8..=128), 0..20),
-        ) {
-            let v4 = v4.into_iter().map(|(a, l)| Prefix::new(Addr::V4(a), l));
-            let v6 = v6.into_iter().map(|(a, l)| Prefix::new(Addr::V6(a), l));
-            let all: Vec<Prefix> = v4.chain(v6).collect();
-            let key = provisional_key(Fingerprint(7), Timestamp::from_millis(-5), 3);
-            match decode(&key, &provisional(4, 2, &all)) {
-                Ok(Saved::Provisional { selection, start, window_revision, alert_revision, prefixes }) => {
-                    prop_assert_eq!((selection, start), (Fingerprint(7), Timestamp::from_millis(-5)));
-                    prop_assert_eq!((window_revision, alert_revision), (4, 2));
-                    prop_assert_eq!(prefixes, all);
-                }
-                _ => prop_assert!(false, "not a provisional record"),
-            }
-        }
-
-        #[test]
-        fn junk_is_an_error_and_never_a_panic(
-            key in "(task|source/a/1|rule/0f|provisional/0f/5/0|other)",
-            value in prop::collection::vec(any::<u8>(), 0..60),
-        ) {
-            let _ = decode(key.as_bytes(), &value);
-            prop_assert!(decode(b"other", &value).is_err());
-        }
-    }
-}
+mod tests;
