@@ -39,7 +39,7 @@ macro_rules! enums {
 
 enums! {
     Status = Status as "status" { Active, Started, Ongoing, Ended }
-    EndReason = EndReason as "end_reason" { BelowThreshold, RuleChanged, RuleRemoved, Unconfirmed }
+    EndReason = EndReason as "end_reason" { BelowThreshold, RuleChanged, RuleRemoved, Unconfirmed, Superseded }
     FamilyName = Family as "family" { Ipv4, Ipv6 }
     KeyName = Key as "key" { Dst, Src }
     ModeName = Mode as "mode" { MostSpecific, Discounted, All }
@@ -387,6 +387,8 @@ impl TryFrom<&Alert> for v1::Alert {
             group: a.group.map(Into::into),
             end_reason: a.end_reason.map(|r| v1::EndReason::from(r).into()),
             cumulative: Some(a.cumulative.into()),
+            superseded_by: a.superseded_by,
+            incident_pulse: a.incident_pulse,
         })
     }
 }
@@ -433,6 +435,8 @@ impl TryFrom<v1::Alert> for Alert {
             group: a.group.map(TryInto::try_into).transpose()?,
             end_reason: a.end_reason.map(TryInto::try_into).transpose()?,
             cumulative: a.cumulative.map(Into::into).unwrap_or_default(),
+            superseded_by: a.superseded_by,
+            incident_pulse: a.incident_pulse,
         })
     }
 }

@@ -76,6 +76,7 @@ fn remarks(out: &mut String, alert: &Alert) {
         Some(EndReason::RuleChanged) => remark(format_args!("rule changed")),
         Some(EndReason::RuleRemoved) => remark(format_args!("rule removed")),
         Some(EndReason::Unconfirmed) => remark(format_args!("not confirmed")),
+        Some(EndReason::Superseded) => remark(format_args!("superseded")),
     }
     let seen = &alert.completeness;
     if !alert.r#final {

@@ -49,6 +49,8 @@ pub enum EndReason {
     RuleRemoved,
     /// It was told before all partitions had reported, and then another prefix was found.
     Unconfirmed,
+    /// Another prefix, inside it or around it, is over a threshold in its place: `superseded_by`.
+    Superseded,
 }
 
 /// Address family.
@@ -274,10 +276,18 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "EndReason")]
     pub end_reason: Option<EndReason>,
+    /// The alert that took its place, if that is why it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub superseded_by: Option<String>,
     /// False while input partitions are missing: a final revision follows.
     pub r#final: bool,
-    /// Groups alerts that are one event. Until then the alert's own id.
+    /// Groups alerts of one rule that are one event: on prefixes that cover one another, at the same time
+    /// or within the rule's `lifecycle.rearm`. The id of the first of them.
     pub incident_id: String,
+    /// How many times the incident has begun: 1, and one more each time after all of its alerts had ended.
+    #[serde(default)]
+    pub incident_pulse: u32,
     /// The rule.
     pub rule: RuleRef,
     /// The prefix.

@@ -66,8 +66,10 @@ fn full(n: u64) -> Alert {
         revision: 2,
         status: Status::Ended,
         end_reason: Some(EndReason::Unconfirmed),
+        superseded_by: Some("41c3".into()),
         r#final: true,
         incident_id: "3f2c".into(),
+        incident_pulse: n as u32,
         rule: RuleRef {
             name: "volume-from-peer".into(),
             fingerprint: "9a41000000000000".into(),
@@ -132,6 +134,7 @@ fn plain(n: u64) -> Alert {
     Alert {
         status: Status::Ongoing,
         end_reason: None,
+        superseded_by: None,
         conditioned_volume: None,
         masked: None,
         target: None,
@@ -237,6 +240,7 @@ fn every_enum_value_survives_both_forms() {
         EndReason::RuleChanged,
         EndReason::RuleRemoved,
         EndReason::Unconfirmed,
+        EndReason::Superseded,
     ] {
         alert.end_reason = Some(reason);
         assert_eq!(both_forms(&alert), [alert.clone(), alert.clone()]);
@@ -403,8 +407,8 @@ proptest! {
         let cut = cut.min(bytes.len());
         if let Ok(read) = Alert::from_protobuf(&bytes[..cut]) {
             // Only optional parts at the end can be missing unnoticed.
-            let Alert { end_reason, cumulative, group, evidence, .. } = full(u64::MAX);
-            let read = Alert { end_reason, cumulative, group, evidence, ..read };
+            let Alert { end_reason, superseded_by, incident_pulse, cumulative, group, evidence, .. } = full(u64::MAX);
+            let read = Alert { end_reason, superseded_by, incident_pulse, cumulative, group, evidence, ..read };
             prop_assert_eq!(read, full(u64::MAX));
         }
     }

@@ -131,9 +131,7 @@ fn changed(
 ) -> Option<Arc<Lives>> {
     let known = state.len();
     let changes = lives.changes(before);
-    state.extend(
-        changes.map(|(prefix, life, shadow)| wire::life(track.selection, prefix, life, shadow)),
-    );
+    state.extend(changes.map(|(prefix, now)| wire::life(track.selection, prefix, now)));
     (state.len() > known).then(|| Arc::new(lives))
 }
 

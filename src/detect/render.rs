@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::life::{Message, Said, Seen};
-use super::pass::{Finding, GroupTotal, MaskedPrefix, Outcome, Sums};
+use super::life::{Message, Name, Said, Seen};
+use super::pass::{Finding, GroupTotal, MaskedPrefix, Outcome, Rates, Sums};
 use super::track::ToldAs;
 use crate::alert::{
     ALERT_SCHEMA, Alert, Completeness, Confidence, Cumulative, FamilyName, FamilyResolution,
@@ -105,6 +105,18 @@ impl Narrow {
         }
     }
 
+    fn sampling(&mut self, rates: &Rates) -> SampledRate {
+        SampledRate {
+            min_rate: rates.min.max(1),
+            max_rate: rates.max.max(1),
+            raw_bytes: self.number(rates.raw_bytes),
+            confidence: match rates.min {
+                0 => Confidence::Low,
+                _ => Confidence::High,
+            },
+        }
+    }
+
     fn masked(&mut self, masked: &MaskedPrefix) -> Masked {
         Masked {
             prefix: masked.prefix.to_string(),
@@ -134,6 +146,7 @@ fn alert(context: &Context<'_>, finding: &Finding, message: &Message) -> Alert {
     let Context { rule, window, .. } = *context;
     let Message { said, life, .. } = message;
     let mut narrow = Narrow::new(window.length());
+    let id_of = |name: &Name| alert_id(context.name, context.selection, name.prefix, name.first);
     let id = alert_id(context.name, context.selection, finding.prefix, life.first);
     let (status, end_reason) = match said {
         Said::Started => (Status::Started, None),
@@ -142,11 +155,13 @@ fn alert(context: &Context<'_>, finding: &Finding, message: &Message) -> Alert {
     };
     Alert {
         schema: ALERT_SCHEMA.to_owned(),
-        incident_id: id.clone(),
+        incident_id: id_of(&life.incident.name),
+        incident_pulse: life.incident.pulse,
         id,
         revision: message.revision,
         status,
         end_reason,
+        superseded_by: message.by.as_ref().map(id_of),
         r#final: context.is_final,
         rule: context.rule_ref(),
         prefix: finding.prefix.to_string(),
@@ -189,15 +204,7 @@ fn alert(context: &Context<'_>, finding: &Finding, message: &Message) -> Alert {
         group: rule.and_then(|rule| group(rule, finding, &mut narrow)),
         resolution: context.resolution,
         completeness: context.completeness,
-        sampling: SampledRate {
-            min_rate: finding.rates.min.max(1),
-            max_rate: finding.rates.max.max(1),
-            raw_bytes: narrow.number(finding.rates.raw_bytes),
-            confidence: match finding.rates.min {
-                0 => Confidence::Low,
-                _ => Confidence::High,
-            },
-        },
+        sampling: narrow.sampling(&finding.rates),
         evidence: None,
         saturated: narrow.saturated,
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::emission::Prepared;
-use super::life::{Life, Shadow};
+use super::life::Remembered;
 use super::source::{Before, Counted, Source, Sources};
 use super::track::Track;
 use super::wire::{self, Saved, StateError};
@@ -174,9 +174,8 @@ impl DetectTask {
             Saved::Life {
                 selection,
                 prefix,
-                life,
-                shadow,
-            } => self.restore_life(selection, prefix, life, shadow),
+                remembered,
+            } => self.restore_life(selection, prefix, *remembered),
             Saved::Provisional {
                 selection,
                 start,
@@ -192,12 +191,9 @@ impl DetectTask {
                 written.prefixes.extend(prefixes.iter().copied());
                 written.chunks += 1;
                 if without_lives {
-                    let shadow = Shadow {
-                        first: start,
-                        revision: alert_revision.saturating_add(1),
-                    };
                     for prefix in prefixes {
-                        self.restore_life(selection, prefix, None, Some(shadow));
+                        let told = Remembered::told(prefix, start, alert_revision);
+                        self.restore_life(selection, prefix, told);
                     }
                 }
             }
@@ -205,15 +201,9 @@ impl DetectTask {
         }
     }
 
-    fn restore_life(
-        &mut self,
-        selection: Fingerprint,
-        prefix: Prefix,
-        life: Option<Life>,
-        shadow: Option<Shadow>,
-    ) {
+    fn restore_life(&mut self, selection: Fingerprint, prefix: Prefix, remembered: Remembered) {
         if let Some(track) = self.tracks.get_mut(&selection) {
-            Arc::make_mut(&mut track.lives).restore(prefix, life, shadow);
+            Arc::make_mut(&mut track.lives).restore(prefix, remembered);
         }
     }
 

@@ -170,13 +170,14 @@ fn lifecycle(lifecycle: &Lifecycle) -> String {
         after,
         hold,
         repeat,
+        rearm,
         clear,
     } = lifecycle;
     let clear = match clear {
         Clear::PerMille(share) => share.to_string(),
         Clear::Limits(limits) => all_stated(limits),
     };
-    format!("for {after} hold {hold} repeat {repeat} clear {clear}")
+    format!("for {after} hold {hold} repeat {repeat} rearm {rearm} clear {clear}")
 }
 
 fn all_stated(limits: &[Limit]) -> String {

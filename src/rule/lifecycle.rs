@@ -21,6 +21,8 @@ pub struct Lifecycle {
     pub hold: u32,
     /// From one message of an open alert to the next; at least 1.
     pub repeat: u32,
+    /// After its end, in which an alert on a prefix that covers it, or that it covers, is the same event.
+    pub rearm: u32,
     /// What is still over a threshold while the alert is open.
     pub clear: Clear,
 }
@@ -32,6 +34,7 @@ impl Default for Lifecycle {
             after: 1,
             hold: 3,
             repeat: 1,
+            rearm: 10,
             clear: Clear::PerMille(1000),
         }
     }
@@ -69,24 +72,29 @@ pub(super) fn lifecycle(
             Some(Clear::Limits(own))
         }
     };
-    let after = windows("lifecycle.for", &config.after, problems);
-    let hold = windows("lifecycle.hold", &config.hold, problems);
-    let repeat = windows("lifecycle.repeat", &config.repeat, problems);
+    let after = windows("lifecycle.for", &config.after, 1, problems);
+    let hold = windows("lifecycle.hold", &config.hold, 1, problems);
+    let repeat = windows("lifecycle.repeat", &config.repeat, 1, problems);
+    let rearm = windows("lifecycle.rearm", &config.rearm, 0, problems);
     Some(Lifecycle {
         after: after?,
         hold: hold?,
         repeat: repeat?,
+        rearm: rearm?,
         clear: clear?,
     })
 }
 
-fn windows(path: &'static str, text: &Scalar, problems: &mut Problems) -> Option<u32> {
+fn windows(path: &'static str, text: &Scalar, least: u64, problems: &mut Problems) -> Option<u32> {
     let value = problems.take(path, parse_count(text.as_str()))?;
     let valid = u32::try_from(value)
         .ok()
-        .filter(|_| (1..=MOST).contains(&value));
+        .filter(|_| (least..=MOST).contains(&value));
     if valid.is_none() {
-        problems.add(path, format!("{text} is not within 1 to {MOST} intervals"));
+        problems.add(
+            path,
+            format!("{text} is not within {least} to {MOST} intervals"),
+        );
     }
     valid
 }

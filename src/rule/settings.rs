@@ -113,6 +113,9 @@ pub struct LifecycleConfig {
     pub hold: Scalar,
     /// An open alert is told every so many intervals, 1 to 10000. Default 1.
     pub repeat: Scalar,
+    /// An alert that starts within so many intervals after the end of one whose prefix covers it, or that it
+    /// covers, is the same incident, 0 to 10000. Default 10.
+    pub rearm: Scalar,
     /// While an alert is open, a prefix is over its threshold when it is over this share of it, such as
     /// `80%`, or over these thresholds. Default `100%`.
     pub clear_at: ClearConfig,
@@ -124,6 +127,7 @@ impl Default for LifecycleConfig {
             after: "1".into(),
             hold: "3".into(),
             repeat: "1".into(),
+            rearm: "10".into(),
             clear_at: ClearConfig::Share("100%".into()),
         }
     }

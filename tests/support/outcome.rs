@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::model::{AlertKey, Found, Volume, WindowFound};
@@ -160,16 +161,42 @@ pub(crate) fn assert_lives(what: &str, alerts: &[Message], windows: &[Message]) 
         let of_rule = looked_at.entry(window.rule()).or_default();
         of_rule.insert(window.window_start(), window);
     }
+    let over: Vec<&Message> = by_prefix
+        .values()
+        .flat_map(BTreeMap::values)
+        .copied()
+        .filter(|m| m.is_over())
+        .collect();
     for ((rule, prefix), told) in &by_prefix {
         let what = format!("{what}: {rule} {prefix}");
-        assert_life(&what, told, looked_at[rule].keys().copied());
+        let net: IpNet = prefix.parse().expect("a prefix");
+        // Alerts that may have taken its place.
+        let others: Vec<&Message> = over
+            .iter()
+            .copied()
+            .filter(|m| m.rule() == *rule && m.relates_to(net))
+            .collect();
+        assert_life(&what, told, looked_at[rule].keys().copied(), &others);
     }
 }
 
-fn assert_life(what: &str, told: &BTreeMap<i64, &Message>, windows: impl Iterator<Item = i64>) {
+impl Message {
+    /// Whether it is about another prefix that covers `net`, or that `net` covers.
+    fn relates_to(&self, net: IpNet) -> bool {
+        let other: IpNet = self.text(&["prefix"]).parse().expect("a prefix");
+        other != net && (other.contains(&net) || net.contains(&other))
+    }
+}
+
+fn assert_life(
+    what: &str,
+    told: &BTreeMap<i64, &Message>,
+    windows: impl Iterator<Item = i64>,
+    others: &[&Message],
+) {
     // Of the open alert: its first message, and how many windows it was below.
     let mut open: Option<(&Message, usize)> = None;
-    let (mut revision, mut looked_at) = (0, 0);
+    let (mut revision, mut looked_at, mut last) = (0, 0, String::new());
     for start in windows {
         let message = told.get(&start).copied();
         let is_over = message.is_some_and(Message::is_over);
@@ -183,11 +210,21 @@ fn assert_life(what: &str, told: &BTreeMap<i64, &Message>, windows: impl Iterato
             Some((first, below)) => (first, below + 1),
         };
         let message = message.unwrap_or_else(|| panic!("{what}: nothing is said of {start}"));
+        if is_over {
+            message.text(&["window", "end"]).clone_into(&mut last);
+        }
         looked_at += 1;
         let is_new = open.is_none();
         revision = if is_new { 0 } else { revision + 1 };
+        // Those that are over a threshold now, and whose alert began when it was no more.
+        let successors = others
+            .iter()
+            .filter(|other| other.window_start() == start && *other.text(&["first_seen"]) >= *last);
+        let successors: Vec<&str> = successors.map(|other| other.text(&["id"])).collect();
+        let is_superseded = below > 0 && !successors.is_empty();
         let status = match below {
             _ if is_new => "started",
+            _ if is_superseded => "ended",
             HOLD => "ended",
             _ => "ongoing",
         };
@@ -197,17 +234,26 @@ fn assert_life(what: &str, told: &BTreeMap<i64, &Message>, windows: impl Iterato
             "{what}: {}",
             message.body
         );
+        let by = message.body["superseded_by"].as_str();
+        assert_eq!(by.is_some(), is_superseded, "{what}: {}", message.body);
+        assert!(
+            by.is_none_or(|by| successors.contains(&by)),
+            "{what}: {}",
+            message.body
+        );
         // Provisional messages take revisions, too.
         let said = message.number(&["revision"]);
         assert!(said >= revision, "{what}: {}", message.body);
         revision = said;
-        assert_eq!(message.text(&["id"]), first.text(&["id"]), "{what}");
+        for same in ["id", "incident_id", "first_seen"] {
+            assert_eq!(message.text(&[same]), first.text(&[same]), "{what}: {same}");
+        }
         assert_eq!(
-            message.text(&["first_seen"]),
+            first.text(&["first_seen"]),
             first.text(&["window", "start"]),
             "{what}"
         );
-        open = (below < HOLD).then_some((first, below));
+        open = (status != "ended").then_some((first, below));
     }
     assert_eq!(
         looked_at,

@@ -7,9 +7,18 @@
 //! A prefix that is over its threshold is *pending* until it was so for `for` windows in a row, and has
 //! an *open* alert then, until it was not for `hold` windows in a row. What was told of a window before
 //! it was final is a *shadow*: it moves revisions on, and is confirmed or taken back by the final one.
+//!
+//! Alerts on prefixes that cover one another are one [`Incident`] while one of them is open, and for
+//! `rearm` windows after. An alert whose prefix is over no more ends at once when one that covers it,
+//! or that it covers, took its place.
 
+mod incident;
+
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::incident::related;
+pub(super) use self::incident::{Incident, Name, Rest};
 use crate::alert::EndReason;
 use crate::net::Prefix;
 use crate::rule::{Lifecycle, Rule};
@@ -49,12 +58,14 @@ pub(super) struct Life {
     pub(super) peak: (u64, Timestamp),
     /// When it was last over a threshold.
     pub(super) severity: String,
+    /// Its own until it is open.
+    pub(super) incident: Incident,
 }
 
 impl Life {
-    const fn begin(first: Timestamp, window: Window) -> Self {
+    const fn begin(name: Name, window: Window) -> Self {
         Self {
-            first,
+            first: name.first,
             last: window.end,
             over: 0,
             below: 0,
@@ -65,6 +76,7 @@ impl Life {
             flows: 0,
             peak: (0, window.start),
             severity: String::new(),
+            incident: Incident::new(name),
         }
     }
 
@@ -126,6 +138,8 @@ pub(super) struct Message {
     /// Of this message.
     pub(super) revision: u32,
     pub(super) life: Life,
+    /// What it is superseded by, if that is why it ended.
+    pub(super) by: Option<Name>,
 }
 
 impl Said {
@@ -156,6 +170,32 @@ pub(super) struct Shadow {
     pub(super) first: Timestamp,
     /// Of its next message.
     pub(super) revision: u32,
+    /// As it was told.
+    pub(super) incident: Incident,
+}
+
+/// What is remembered of a prefix from window to window.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Remembered {
+    pub(super) life: Option<Life>,
+    pub(super) shadow: Option<Shadow>,
+    pub(super) rest: Option<Rest>,
+}
+
+impl Remembered {
+    /// A prefix that was told provisionally, in `revision`, as an alert of its window, which starts at `first`.
+    pub(super) const fn told(prefix: Prefix, first: Timestamp, revision: u32) -> Self {
+        let shadow = Shadow {
+            first,
+            revision: revision.saturating_add(1),
+            incident: Incident::new(Name { first, prefix }),
+        };
+        Self {
+            life: None,
+            shadow: Some(shadow),
+            rest: None,
+        }
+    }
 }
 
 /// The lives of one rule's prefixes.
@@ -164,6 +204,7 @@ pub(super) struct Lives {
     all: BTreeMap<Prefix, Life>,
     open: BTreeSet<Prefix>,
     shadows: BTreeMap<Prefix, Shadow>,
+    rests: BTreeMap<Prefix, Rest>,
 }
 
 impl Lives {
@@ -174,11 +215,12 @@ impl Lives {
 
     /// Whether nothing is remembered.
     pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty() && self.shadows.is_empty()
+        self.all.is_empty() && self.shadows.is_empty() && self.rests.is_empty()
     }
 
     /// Puts back what was saved of a prefix. Of several shadows, the one of the earliest alert stays.
-    pub(super) fn restore(&mut self, prefix: Prefix, life: Option<Life>, shadow: Option<Shadow>) {
+    pub(super) fn restore(&mut self, prefix: Prefix, saved: Remembered) {
+        let Remembered { life, shadow, rest } = saved;
         if let Some(life) = life {
             if life.is_open() {
                 self.open.insert(prefix);
@@ -191,22 +233,29 @@ impl Lives {
                 *known = shadow;
             }
         }
+        self.rests.extend(rest.map(|rest| (prefix, rest)));
     }
 
     /// The prefixes of which something else is remembered than in `before`, with that: all is saved that way.
-    pub(super) fn changes<'a>(
-        &'a self,
-        before: &'a Self,
-    ) -> impl Iterator<Item = (Prefix, Option<&'a Life>, Option<&'a Shadow>)> {
+    pub(super) fn changes(&self, before: &Self) -> impl Iterator<Item = (Prefix, Remembered)> {
         let prefixes: BTreeSet<Prefix> = [self, before]
             .into_iter()
-            .flat_map(|lives| lives.all.keys().chain(lives.shadows.keys()))
+            .flat_map(|lives| {
+                let alive = lives.all.keys().chain(lives.shadows.keys());
+                alive.chain(lives.rests.keys())
+            })
             .copied()
             .collect();
         prefixes.into_iter().filter_map(move |prefix| {
-            let of = |lives: &'a Self| (lives.all.get(&prefix), lives.shadows.get(&prefix));
-            let now = of(self);
-            (now != of(before)).then_some((prefix, now.0, now.1))
+            let is_same = self.all.get(&prefix) == before.all.get(&prefix)
+                && self.shadows.get(&prefix) == before.shadows.get(&prefix)
+                && self.rests.get(&prefix) == before.rests.get(&prefix);
+            let remembered = || Remembered {
+                life: self.all.get(&prefix).cloned(),
+                shadow: self.shadows.get(&prefix).copied(),
+                rest: self.rests.get(&prefix).copied(),
+            };
+            (!is_same).then(|| (prefix, remembered()))
         })
     }
 
@@ -222,13 +271,7 @@ impl Lives {
     ) -> Vec<Message> {
         let mut messages = Vec::new();
         if let Some(seen) = seen {
-            self.all.retain(|prefix, life| {
-                let is_over = |seen: &Seen| seen.severity.is_some();
-                life.is_open() || seen.get(prefix).is_some_and(is_over)
-            });
-            for (prefix, seen) in seen {
-                messages.extend(self.next(pace, window, *prefix, seen, told));
-            }
+            messages = self.look_at(pace, window, seen, told);
         }
         for prefix in told {
             let seen = seen.and_then(|seen| seen.get(prefix));
@@ -244,6 +287,99 @@ impl Lives {
         messages
     }
 
+    fn look_at(
+        &mut self,
+        pace: &Lifecycle,
+        window: Window,
+        seen: &BTreeMap<Prefix, Seen>,
+        told: &BTreeSet<Prefix>,
+    ) -> Vec<Message> {
+        self.rests.retain(|_, rest| rest.until > window.start);
+        self.all.retain(|prefix, life| {
+            let is_over = |seen: &Seen| seen.severity.is_some();
+            life.is_open() || seen.get(prefix).is_some_and(is_over)
+        });
+        let mut said = BTreeMap::new();
+        for (prefix, seen) in seen {
+            let what = self.add(pace, window, *prefix, seen, told);
+            said.extend(what.map(|what| (*prefix, (what, None))));
+        }
+        for (prefix, by) in self.superseded(seen) {
+            let end = Said::Ended(EndReason::Superseded);
+            said.insert(prefix, (end, Some(by)));
+        }
+        let said = said.into_iter();
+        said.filter_map(|(prefix, (said, by))| self.tell(pace, window, prefix, said, by))
+            .collect()
+    }
+
+    /// Adds a window to what is known of a prefix: what is to be said of it, if anything.
+    fn add(
+        &mut self,
+        pace: &Lifecycle,
+        window: Window,
+        prefix: Prefix,
+        seen: &Seen,
+        told: &BTreeSet<Prefix>,
+    ) -> Option<Said> {
+        if seen.severity.is_none() && !self.open.contains(&prefix) {
+            return None;
+        }
+        let first = window.start;
+        let new = || Life::begin(Name { first, prefix }, window);
+        let life = self.all.entry(prefix).or_insert_with(new);
+        life.add(window, seen);
+        let said = life.say(pace, told.contains(&prefix))?;
+        if said == Said::Started {
+            let first = life.first;
+            // Whatever a provisional message said: what is final does not depend on those.
+            let incident = self.incident(Name { first, prefix });
+            self.rests
+                .retain(|_, rest| rest.incident.name != incident.name);
+            self.all.get_mut(&prefix)?.incident = incident;
+            // Those that start in the same window are one incident with it.
+            self.open.insert(prefix);
+        }
+        Some(said)
+    }
+
+    /// The event that an alert belongs to when it starts.
+    fn incident(&self, name: Name) -> Incident {
+        let others = related(&self.all, name.prefix)
+            .filter(|(other, _)| *other != name.prefix && self.open.contains(other));
+        let open = others.map(|(_, life)| life.incident).min();
+        let rests = || related(&self.rests, name.prefix).map(|(_, rest)| rest.incident);
+        let again = || {
+            let incident = rests().min()?;
+            Some(Incident {
+                pulse: incident.pulse.saturating_add(1),
+                ..incident
+            })
+        };
+        open.or_else(again).unwrap_or(Incident::new(name))
+    }
+
+    /// Open alerts that are over no threshold now, each with the largest of those that started since it was.
+    fn superseded(&self, seen: &BTreeMap<Prefix, Seen>) -> Vec<(Prefix, Name)> {
+        let is_below = |prefix: &&Prefix| seen.get(prefix).is_some_and(|s| s.severity.is_none());
+        let below = self.open.iter().filter(is_below);
+        let by = |prefix: &Prefix| {
+            let last = self.all.get(prefix)?.last;
+            let others = related(&self.all, *prefix).filter_map(|(other, life)| {
+                let now = seen.get(&other).filter(|now| now.severity.is_some())?;
+                let is_new = self.open.contains(&other) && life.first >= last;
+                is_new.then_some((now.bytes, Reverse(other), life.first))
+            });
+            let (_, Reverse(other), first) = others.max()?;
+            let by = Name {
+                first,
+                prefix: other,
+            };
+            Some((*prefix, by))
+        };
+        below.filter_map(by).collect()
+    }
+
     /// Says once more that the alert on a prefix is open: of messages on one prefix the last holds.
     fn repeat(&mut self, prefix: Prefix) -> Option<Message> {
         let life = self.all.get_mut(&prefix).filter(|life| life.is_open())?;
@@ -255,24 +391,19 @@ impl Lives {
             said: Said::Ongoing,
             revision,
             life: life.clone(),
+            by: None,
         })
     }
 
-    fn next(
+    fn tell(
         &mut self,
         pace: &Lifecycle,
         window: Window,
         prefix: Prefix,
-        seen: &Seen,
-        told: &BTreeSet<Prefix>,
+        said: Said,
+        by: Option<Name>,
     ) -> Option<Message> {
-        if seen.severity.is_none() && !self.open.contains(&prefix) {
-            return None;
-        }
-        let new = || Life::begin(window.start, window);
-        let life = self.all.entry(prefix).or_insert_with(new);
-        life.add(window, seen);
-        let said = life.say(pace, told.contains(&prefix))?;
+        let life = self.all.get_mut(&prefix)?;
         let is_same = |shadow: &&Shadow| shadow.first == life.first;
         let shadow = self.shadows.get(&prefix).filter(is_same);
         let revision = shadow.map_or(0, |s| s.revision).max(life.revision);
@@ -285,14 +416,20 @@ impl Lives {
         if said.is_end() {
             self.all.remove(&prefix);
             self.open.remove(&prefix);
-        } else {
-            self.open.insert(prefix);
+            if by.is_none() && pace.rearm > 0 {
+                let rest = Rest {
+                    incident: life.incident,
+                    until: window.end.plus(window.length() * pace.rearm),
+                };
+                self.rests.insert(prefix, rest);
+            }
         }
         Some(Message {
             prefix,
             said,
             revision,
             life,
+            by,
         })
     }
 
@@ -303,7 +440,11 @@ impl Lives {
         prefix: Prefix,
         seen: Option<&Seen>,
     ) -> Option<Message> {
-        let Shadow { first, revision } = *self.shadows.get(&prefix)?;
+        let Shadow {
+            first,
+            revision,
+            incident,
+        } = *self.shadows.get(&prefix)?;
         let same = self.all.get(&prefix).filter(|life| life.first == first);
         if first > window.start || same.is_some_and(Life::is_open) {
             return None;
@@ -313,7 +454,8 @@ impl Lives {
             self.all.remove(&prefix);
         }
         self.shadows.remove(&prefix);
-        let mut life = Life::begin(first, window);
+        let mut life = Life::begin(Name { first, prefix }, window);
+        life.incident = incident;
         if let Some(seen) = seen {
             life.add(window, seen);
         }
@@ -322,6 +464,7 @@ impl Lives {
             said: Said::Ended(EndReason::Unconfirmed),
             revision,
             life,
+            by: None,
         })
     }
 
@@ -340,19 +483,29 @@ impl Lives {
             let Some((said, first, revision)) = self.foretell(pace, window, is_next, prefix) else {
                 continue;
             };
+            let name = Name {
+                first,
+                prefix: *prefix,
+            };
+            let known = life.filter(|life| life.first == first);
+            let shadow = self.shadows.get(prefix).map(|shadow| shadow.incident);
+            let open = known.filter(|life| life.is_open()).map(|l| l.incident);
+            let incident = shadow.or(open).unwrap_or_else(|| self.incident(name));
+            let mut life = known.cloned().unwrap_or_else(|| Life::begin(name, window));
+            life.incident = incident;
+            life.add(window, seen);
             let shadow = Shadow {
                 first,
                 revision: revision.saturating_add(1),
+                incident,
             };
-            let known = life.filter(|life| life.first == first);
-            let mut life = known.cloned().unwrap_or_else(|| Life::begin(first, window));
-            life.add(window, seen);
             self.shadows.insert(*prefix, shadow);
             messages.push(Message {
                 prefix: *prefix,
                 said,
                 revision,
                 life,
+                by: None,
             });
         }
         messages
@@ -405,13 +558,20 @@ impl Lives {
                 said: Said::Ended(why),
                 revision,
                 life,
+                by: None,
             });
         }
-        let untold = lives.shadows.into_iter().map(|(prefix, shadow)| Message {
-            prefix,
-            said: Said::Ended(why),
-            revision: shadow.revision,
-            life: Life::begin(shadow.first, window),
+        let untold = lives.shadows.into_iter().map(|(prefix, shadow)| {
+            let first = shadow.first;
+            let mut life = Life::begin(Name { first, prefix }, window);
+            life.incident = shadow.incident;
+            Message {
+                prefix,
+                said: Said::Ended(why),
+                revision: shadow.revision,
+                life,
+                by: None,
+            }
         });
         messages.extend(untold);
         messages.sort_by_key(|m| (m.prefix, m.life.first));

@@ -14,8 +14,13 @@ fn window(n: i64) -> Window {
     Window::starting(Timestamp::from_millis(n * 60_000), MINUTE)
 }
 
+/// A network, two hosts in it, and one that is elsewhere.
 fn prefix(n: u32) -> Prefix {
-    Prefix::new(Addr::V4(n), 32)
+    match n {
+        0 => Prefix::new(Addr::V4(0), 24),
+        3 => Prefix::new(Addr::V4(7 << 8), 32),
+        host => Prefix::new(Addr::V4(host), 32),
+    }
 }
 
 fn pace(after: u32, hold: u32, repeat: u32) -> Lifecycle {
@@ -23,6 +28,7 @@ fn pace(after: u32, hold: u32, repeat: u32) -> Lifecycle {
         after,
         hold,
         repeat,
+        rearm: 2,
         clear: Clear::PerMille(1000),
     }
 }
@@ -100,16 +106,20 @@ struct Consumer {
     alerts: BTreeMap<(Prefix, Timestamp), (u32, bool)>,
     /// Prefixes whose last message was no end.
     active: BTreeSet<Prefix>,
+    incidents: BTreeMap<(Prefix, Timestamp), Incident>,
 }
 
 impl Consumer {
-    fn read(&mut self, message: &Message) {
+    fn read(&mut self, message: &Message, is_final: bool) {
         let id = (message.prefix, message.life.first);
         let known = self.alerts.get(&id).copied();
         let (next, has_ended) = known.unwrap_or_default();
         assert_eq!(message.revision, next, "a gap or a repetition: {message:?}");
         assert!(!has_ended, "after its end: {message:?}");
         assert_eq!(known.is_none(), next == 0);
+        if is_final && message.said != Said::Ended(EndReason::Unconfirmed) {
+            self.incident(message);
+        }
         assert!(
             known.is_some() || message.said == Said::Started,
             "{message:?}"
@@ -121,6 +131,24 @@ impl Consumer {
             self.active.insert(message.prefix);
         }
         self.alerts.insert(id, (next + 1, ends));
+    }
+
+    /// Once it is final, an alert is of one incident all along: its own, or one of a prefix that covers it or that it covers, by
+    /// way of others.
+    fn incident(&mut self, message: &Message) {
+        let (prefix, life) = (message.prefix, &message.life);
+        let id = (prefix, life.first);
+        let incident = *self.incidents.entry(id).or_insert(life.incident);
+        assert_eq!(incident, life.incident, "{message:?}");
+        let Name { first, prefix: of } = incident.name;
+        let known = self.incidents.contains_key(&(of, first));
+        assert!(first <= life.first && known, "{message:?}");
+        let is_superseded = message.said == Said::Ended(EndReason::Superseded);
+        assert_eq!(message.by.is_some(), is_superseded);
+        if let Some(by) = message.by {
+            assert!(by.first >= life.last, "{message:?}");
+            assert!(by.prefix.covers(prefix) || prefix.covers(by.prefix));
+        }
     }
 
     fn open(&self) -> BTreeSet<Prefix> {
@@ -143,7 +171,7 @@ proptest! {
         let mut told: BTreeMap<i64, BTreeSet<Prefix>> = BTreeMap::new();
         let mut next = 0;
         let mut before = Lives::default();
-        let mut saved: BTreeMap<Prefix, (Option<Life>, Option<Shadow>)> = BTreeMap::new();
+        let mut saved: BTreeMap<Prefix, Remembered> = BTreeMap::new();
         for step in steps {
             match step {
                 Step::Window(states) => {
@@ -156,7 +184,7 @@ proptest! {
                     let told = told.remove(&next).unwrap_or_default();
                     let opened = lives.open().clone();
                     for message in lives.window(&pace, window(next), Some(&all), &told) {
-                        consumer.read(&message);
+                        consumer.read(&message, true);
                     }
                     for prefix in &opened {
                         let ended = !lives.open().contains(prefix);
@@ -170,7 +198,7 @@ proptest! {
                     let over = over.into_iter().map(prefix).filter(|p| !known.contains(p));
                     let over = over.map(|p| (p, seen(true, 3))).collect();
                     for message in lives.provisional(&pace, window(at), ahead == 0, &over) {
-                        consumer.read(&message);
+                        consumer.read(&message, false);
                         known.insert(message.prefix);
                     }
                 }
@@ -178,13 +206,13 @@ proptest! {
                     let told = told.remove(&next).unwrap_or_default();
                     for message in lives.window(&pace, window(next), None, &told) {
                         prop_assert_ne!(message.said, Said::Started);
-                        consumer.read(&message);
+                        consumer.read(&message, true);
                     }
                     next += 1;
                 }
                 Step::End => {
                     for message in lives.end(EndReason::RuleRemoved, window(next)) {
-                        consumer.read(&message);
+                        consumer.read(&message, true);
                     }
                     prop_assert_eq!(&lives, &Lives::default());
                     prop_assert_eq!(consumer.open(), BTreeSet::new());
@@ -194,12 +222,10 @@ proptest! {
                 }
             }
             // Whoever goes on from what was saved goes on from the same.
-            for (prefix, life, shadow) in lives.changes(&before) {
-                saved.insert(prefix, (life.cloned(), shadow.copied()));
-            }
+            saved.extend(lives.changes(&before));
             let mut restored = Lives::default();
-            for (prefix, (life, shadow)) in saved.clone() {
-                restored.restore(prefix, life, shadow);
+            for (prefix, remembered) in saved.clone() {
+                restored.restore(prefix, remembered);
             }
             prop_assert_eq!(&restored, &lives);
             before = restored;
@@ -209,4 +235,72 @@ proptest! {
             }
         }
     }
+}
+
+/// `prefix said incident pulse` of each message over windows in which these are over their threshold, of 1 byte each.
+fn moves(pace: &Lifecycle, windows: &[&[u32]]) -> Vec<String> {
+    let mut lives = Lives::default();
+    let mut told = Vec::new();
+    for (n, over) in (0..).zip(windows) {
+        let mut all: BTreeMap<Prefix, Seen> =
+            lives.open().iter().map(|p| (*p, seen(false, 0))).collect();
+        all.extend(over.iter().map(|p| (prefix(*p), seen(true, 1))));
+        for m in lives.window(pace, window(n), Some(&all), &BTreeSet::new()) {
+            let said = match m.said {
+                Said::Started => "started",
+                Said::Ongoing => continue,
+                Said::Ended(EndReason::Superseded) => "superseded by",
+                Said::Ended(_) => "ended",
+            };
+            let by = m.by.map(|by| format!(" {}", by.prefix)).unwrap_or_default();
+            let Incident { name, pulse } = m.life.incident;
+            told.push(format!(
+                "{n} {} {said}{by}, {} {pulse}",
+                m.prefix, name.prefix
+            ));
+        }
+    }
+    told
+}
+
+#[test]
+fn an_alert_that_moves_to_a_longer_or_shorter_prefix_is_one_incident() {
+    let pace = pace(1, 2, 1);
+    // A host, then its network, then another host in it.
+    assert_eq!(
+        moves(&pace, &[&[1], &[0], &[2], &[2, 3]]),
+        [
+            "0 0.0.0.1/32 started, 0.0.0.1/32 1",
+            "1 0.0.0.0/24 started, 0.0.0.1/32 1",
+            "1 0.0.0.1/32 superseded by 0.0.0.0/24, 0.0.0.1/32 1",
+            "2 0.0.0.0/24 superseded by 0.0.0.2/32, 0.0.0.1/32 1",
+            "2 0.0.0.2/32 started, 0.0.0.1/32 1",
+            "3 0.0.7.0/32 started, 0.0.7.0/32 1",
+        ]
+    );
+    // Both at once are one incident, and neither takes the other's place.
+    assert_eq!(
+        moves(&pace, &[&[0, 1], &[1], &[1]]),
+        [
+            "0 0.0.0.0/24 started, 0.0.0.0/24 1",
+            "0 0.0.0.1/32 started, 0.0.0.0/24 1",
+            "2 0.0.0.0/24 ended, 0.0.0.0/24 1",
+        ]
+    );
+}
+
+#[test]
+fn pulses_within_rearm_are_one_incident_with_a_count() {
+    // `rearm` is two windows.
+    let pace = pace(1, 1, 1);
+    assert_eq!(
+        moves(&pace, &[&[1], &[], &[], &[0], &[], &[], &[], &[1]]),
+        [
+            "0 0.0.0.1/32 started, 0.0.0.1/32 1",
+            "1 0.0.0.1/32 ended, 0.0.0.1/32 1",
+            "3 0.0.0.0/24 started, 0.0.0.1/32 2",
+            "4 0.0.0.0/24 ended, 0.0.0.1/32 2",
+            "7 0.0.0.1/32 started, 0.0.0.1/32 1",
+        ]
+    );
 }

@@ -87,6 +87,7 @@ fn an_alert_waits_for_as_many_windows_and_is_told_every_so_many() {
         after: 2,
         hold: 1,
         repeat: 3,
+        rearm: 0,
         clear: Clear::PerMille(500),
     };
     let mut world = begun(&rule);

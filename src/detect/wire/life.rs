@@ -5,10 +5,12 @@ use prost::Message as _;
 use super::{LIFE, Saved, fingerprint, message};
 use crate::alert::DecodeError;
 use crate::detect::emission::StateChange;
-use crate::detect::life::{Life, Shadow};
+use crate::detect::life::{Incident, Life, Name, Remembered, Rest, Shadow};
 use crate::detect::track::ToldAs;
 use crate::net::Prefix;
-use crate::proto::v1::{self, DetectAlert, DetectLife, DetectShadow, DetectToldAs};
+use crate::proto::v1::{
+    self, DetectAlert, DetectIncident, DetectLife, DetectRest, DetectShadow, DetectToldAs,
+};
 use crate::rule::{Fingerprint, parse_prefix};
 use crate::time::Timestamp;
 
@@ -31,9 +33,10 @@ pub(super) fn told_as(told_as: &ToldAs) -> DetectToldAs {
 pub(in crate::detect) fn life(
     selection: Fingerprint,
     prefix: Prefix,
-    life: Option<&Life>,
-    shadow: Option<&Shadow>,
+    remembered: Remembered,
 ) -> StateChange {
+    let is_nothing = remembered == Remembered::default();
+    let Remembered { life, shadow, rest } = remembered;
     let message = DetectLife {
         alert: life.map(|life| DetectAlert {
             first: life.first.as_millis(),
@@ -47,18 +50,42 @@ pub(in crate::detect) fn life(
             flows: life.flows,
             peak_bytes: life.peak.0,
             peak_at: life.peak.1.as_millis(),
-            severity: life.severity.clone(),
+            severity: life.severity,
+            incident: Some(incident(&life.incident)),
         }),
         shadow: shadow.map(|shadow| DetectShadow {
             first: shadow.first.as_millis(),
             revision: shadow.revision,
+            incident: Some(incident(&shadow.incident)),
+        }),
+        rest: rest.map(|rest| DetectRest {
+            incident: Some(incident(&rest.incident)),
+            until: rest.until.as_millis(),
         }),
     };
-    let is_nothing = life.is_none() && shadow.is_none();
     StateChange {
         key: format!("{LIFE}{selection}/{prefix}").into(),
         value: (!is_nothing).then(|| message.encode_to_vec()),
     }
+}
+
+fn incident(incident: &Incident) -> DetectIncident {
+    DetectIncident {
+        prefix: incident.name.prefix.to_string(),
+        first: incident.name.first.as_millis(),
+        pulse: incident.pulse,
+    }
+}
+
+fn decode_incident(saved: Option<DetectIncident>) -> Result<Incident, String> {
+    let saved = saved.ok_or("it names no incident")?;
+    Ok(Incident {
+        name: Name {
+            first: Timestamp::from_millis(saved.first),
+            prefix: parse_prefix(&saved.prefix)?,
+        },
+        pulse: saved.pulse,
+    })
 }
 
 pub(super) fn decode_told_as(saved: DetectToldAs) -> Result<ToldAs, String> {
@@ -79,27 +106,42 @@ pub(super) fn decode_told_as(saved: DetectToldAs) -> Result<ToldAs, String> {
 pub(super) fn decode_life(key: &str, value: &[u8]) -> Result<Saved, String> {
     let (selection, prefix) = key.split_once('/').ok_or("its key names no prefix")?;
     let saved: DetectLife = message(value)?;
-    let life = |saved: DetectAlert| Life {
-        first: Timestamp::from_millis(saved.first),
-        last: Timestamp::from_millis(saved.last),
-        over: saved.over,
-        below: saved.below,
-        untold: saved.untold,
-        revision: saved.revision,
-        bytes: saved.bytes,
-        packets: saved.packets,
-        flows: saved.flows,
-        peak: (saved.peak_bytes, Timestamp::from_millis(saved.peak_at)),
-        severity: saved.severity,
+    let life = |saved: DetectAlert| -> Result<Life, String> {
+        Ok(Life {
+            first: Timestamp::from_millis(saved.first),
+            last: Timestamp::from_millis(saved.last),
+            over: saved.over,
+            below: saved.below,
+            untold: saved.untold,
+            revision: saved.revision,
+            bytes: saved.bytes,
+            packets: saved.packets,
+            flows: saved.flows,
+            peak: (saved.peak_bytes, Timestamp::from_millis(saved.peak_at)),
+            severity: saved.severity,
+            incident: decode_incident(saved.incident)?,
+        })
     };
-    let shadow = |saved: DetectShadow| Shadow {
-        first: Timestamp::from_millis(saved.first),
-        revision: saved.revision,
+    let shadow = |saved: DetectShadow| -> Result<Shadow, String> {
+        Ok(Shadow {
+            first: Timestamp::from_millis(saved.first),
+            revision: saved.revision,
+            incident: decode_incident(saved.incident)?,
+        })
+    };
+    let rest = |saved: DetectRest| -> Result<Rest, String> {
+        Ok(Rest {
+            incident: decode_incident(saved.incident)?,
+            until: Timestamp::from_millis(saved.until),
+        })
     };
     Ok(Saved::Life {
         selection: fingerprint(selection)?,
         prefix: parse_prefix(prefix)?,
-        life: saved.alert.map(life),
-        shadow: saved.shadow.map(shadow),
+        remembered: Box::new(Remembered {
+            life: saved.alert.map(life).transpose()?,
+            shadow: saved.shadow.map(shadow).transpose()?,
+            rest: saved.rest.map(rest).transpose()?,
+        }),
     })
 }

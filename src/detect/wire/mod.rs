@@ -10,7 +10,7 @@ use prost::Message;
 
 pub(super) use self::life::life;
 use self::life::{decode_life, decode_told_as, told_as};
-use super::life::{Life, Shadow};
+use super::life::Remembered;
 use super::source::{Counted, Gap, Source};
 use super::track::Track;
 use crate::net::{Addr, Family, Prefix};
@@ -113,8 +113,7 @@ pub(super) enum Saved {
     Life {
         selection: Fingerprint,
         prefix: Prefix,
-        life: Option<Life>,
-        shadow: Option<Shadow>,
+        remembered: Box<Remembered>,
     },
 }
 

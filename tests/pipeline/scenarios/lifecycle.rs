@@ -35,6 +35,12 @@ fn lives(yaml: &str, minutes: Minutes<'_>) -> String {
             alert.cumulative.bytes,
             alert.severity
         );
+        if alert.incident_id != alert.id {
+            out.push_str(", of another");
+        }
+        if alert.incident_pulse > 1 {
+            let _ = write!(out, ", pulse {}", alert.incident_pulse);
+        }
         if let Some(reason) = alert.end_reason {
             let _ = write!(
                 out,
@@ -78,7 +84,7 @@ fn an_attack_that_pauses_is_one_alert_and_ends_when_it_is_over() {
          4 192.0.2.1/32 ongoing 4 below 0 of 650, warning\n\
          5 192.0.2.1/32 ongoing 5 below 0 of 650, warning\n\
          6 192.0.2.1/32 ended 6 below 50 of 700, warning, below_threshold\n\
-         7 192.0.2.1/32 started 0 over 101 of 101, warning\n"
+         7 192.0.2.1/32 started 0 over 101 of 101, warning, of another, pulse 2\n"
     );
 }
 
@@ -137,5 +143,33 @@ fn an_open_alert_is_cleared_at_thresholds_of_its_own_and_keeps_its_last_severity
          2 192.0.2.1/32 ongoing 2 over 3 of 294, warning\n\
          3 192.0.2.1/32 ongoing 3 below 40 of 334, warning\n\
          4 192.0.2.1/32 ended 4 below 40 of 374, warning, below_threshold\n"
+    );
+}
+
+#[test]
+fn an_attack_that_spreads_ends_where_it_was_and_is_one_incident() {
+    let rules = "rules:\n\
+                 - name: r\n  \
+                   prefix_length: {ipv4: [32, 24, 22], ipv6: []}\n  \
+                   thresholds: {bytes: 100}\n";
+    assert_eq!(
+        lives(
+            rules,
+            &[
+                &[(HOST, 150)],
+                // Over two hosts, then over two networks.
+                &[(HOST, 60), ("192.0.2.2", 60)],
+                &[(HOST, 60), ("192.0.3.1", 60)],
+                // Elsewhere is another incident.
+                &[(HOST, 60), ("192.0.3.1", 60), ("203.0.113.1", 150)],
+            ]
+        ),
+        "0 192.0.2.1/32 started 0 over 150 of 150, warning\n\
+         1 192.0.2.0/24 started 0 over 120 of 120, warning, of another\n\
+         1 192.0.2.1/32 ended 1 below 60 of 210, warning, superseded\n\
+         2 192.0.0.0/22 started 0 over 120 of 120, warning, of another\n\
+         2 192.0.2.0/24 ended 1 below 60 of 180, warning, of another, superseded\n\
+         3 192.0.0.0/22 ongoing 1 over 120 of 240, warning, of another\n\
+         3 203.0.113.1/32 started 0 over 150 of 150, warning\n"
     );
 }
