@@ -1,14 +1,14 @@
 //! A real run exposes every metric there is, and the numbers are those of the run.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::floods::{HOUR, set_clock};
-use crate::run::{Prepared, base};
+use crate::run::{Prepared, base, open_alerts};
 use crate::support::flows::Load;
-use crate::support::kafka_client::Writer;
+use crate::support::kafka_client::{Incoming, Writer, read_all};
 use crate::support::kafka_node::Cluster;
-use crate::support::model::{AlertKey, Outcome, Rule, Volume};
+use crate::support::model::{Outcome, Volume};
+use crate::support::outcome::Message;
 use crate::support::rules::rules;
 use crate::support::scrape::{Scrape, Seen, Wrong};
 
@@ -71,7 +71,8 @@ fn every_metric_is_exposed_by_a_real_run_and_fits_it() {
         let exporter = WRONG_CLOCK.to_string();
         let labels = [("exporter", exporter.as_str())];
         wrong.unless_equal(scrape, "hotprefix_clamped_flows_total", &labels, clamped);
-        detect(&mut wrong, scrape, &prepared.outcome);
+        let told = read_all(cluster, &app.topic("alerts"));
+        detect(&mut wrong, scrape, &prepared.outcome, &told);
         time(&mut wrong, scrape, &load);
         clients(&mut wrong, scrape);
         process(&mut wrong, scrape);
@@ -126,45 +127,29 @@ fn count(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome) {
     transactions(wrong, scrape, "count", "flush", "hotprefix_flushes_total");
 }
 
-/// How many alerts start: those on prefixes that were not over a threshold in the three windows before.
-fn starts(model: &Outcome) -> u64 {
-    let lengths: BTreeMap<_, _> = rules()
-        .into_iter()
-        .map(|r| (r.name, r.interval_ms))
+/// Alerts, windows and what was recorded of them are the model's, and what is in the topic of alerts.
+fn detect(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome, told: &[Incoming]) {
+    let final_ones: Vec<_> = told
+        .iter()
+        .map(Incoming::message)
+        .filter(Message::is_final)
         .collect();
-    let is_new = |key: &&AlertKey| {
-        let (rule, start, prefix) = key;
-        let before = |n: i64| {
-            (
-                rule.clone(),
-                start - n * lengths[rule.as_str()],
-                prefix.clone(),
-            )
-        };
-        !(1..=3).any(|n| model.alerts.contains_key(&before(n)))
-    };
-    model.alerts.keys().filter(is_new).count() as u64
-}
-
-/// How many alerts are open after the window at `last`: those on prefixes over a threshold in it or in the two before.
-fn open_after(model: &Outcome, rule: &Rule, last: i64) -> u64 {
-    let recent = |key: &&AlertKey| key.0 == rule.name && key.1 > last - 3 * rule.interval_ms;
-    let prefixes: BTreeSet<_> = model.alerts.keys().filter(recent).map(|k| &k.2).collect();
-    prefixes.len() as u64
-}
-
-/// Alerts, windows and what was recorded of them are the model's.
-fn detect(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome) {
-    let alerts = model.alerts.len() as f64;
-    let is_final = [("final", "true")];
-    wrong.unless(scrape, "hotprefix_alerts_total", &is_final, |v| v >= alerts);
-    let started = [("status", "started")];
-    wrong.unless_equal(
+    wrong.unless(
         scrape,
-        "hotprefix_alert_changes_total",
-        &started,
-        starts(model),
+        "hotprefix_alerts_total",
+        &[("final", "true")],
+        |v| v == final_ones.len() as f64,
     );
+    assert!(final_ones.len() >= model.alerts.len());
+    for status in ["started", "ended"] {
+        let said = final_ones
+            .iter()
+            .filter(|m| m.body["status"] == status)
+            .count() as u64;
+        let labels = [("status", status)];
+        wrong.unless_equal(scrape, "hotprefix_alert_changes_total", &labels, said);
+    }
+    let open = open_alerts(told);
     for (name, expected) in [
         ("hotprefix_alerts_cut_total", 0),
         ("hotprefix_late_deltas_total", 0),
@@ -185,8 +170,8 @@ fn detect(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome) {
         };
         let leaves = of_rule().map(|(_, window)| window.leaves).sum();
         wrong.unless_equal(scrape, "hotprefix_window_leaves_sum", &labels, leaves);
-        let last = of_rule().next_back().map_or(0, |((_, start), _)| *start);
-        let open = open_after(model, &rule, last);
+        let of_rule = |key: &&Vec<u8>| key.starts_with(format!("{}|", rule.name).as_bytes());
+        let open = open.keys().filter(of_rule).count() as u64;
         wrong.unless_equal(scrape, "hotprefix_active_alerts", &labels, open);
     }
     let waits = "hotprefix_completeness_wait_seconds";

@@ -18,3 +18,5 @@ pub mod alert;
 pub mod proto;
 
 pub mod config;
+
+pub mod replay;

@@ -32,11 +32,14 @@ tree() {
     cp tests/mutants/package.toml "$tree/Cargo.toml"
     cp Cargo.lock build.rs rust-toolchain.toml "$tree"
     cp tests/mutants/lib.rs src/net.rs src/time.rs src/proto.rs "$tree/src"
-    cp -r src/{units,flow,rule,window,partial,count,detect,alert,config} "$tree/src"
+    cp -r src/{units,flow,rule,window,partial,count,detect,alert,config,replay} "$tree/src"
     # The tests of these have nothing to say, and take longest to compile.
-    find "$tree"/src/{units,flow,rule,alert,config} -name '*.rs' -exec sed -i 's/#\[cfg(test)\]/#[cfg(any())]/' {} +
+    find "$tree"/src/{units,flow,rule,alert,config,replay} -name '*.rs' -exec sed -i 's/#\[cfg(test)\]/#[cfg(any())]/' {} +
     cp -r proto "$tree"
     cp -r tests/pipeline tests/support tests/vectors "$tree/tests"
+    # The demo's traffic comes with the demo, which has a broker in it.
+    rm "$tree/tests/pipeline/scenarios/background.rs"
+    sed -i '/^mod background;$/d' "$tree/tests/pipeline/scenarios/mod.rs"
 }
 
 # pass HALF OPTION… [-- OPTION OF THE TESTS…]: one run over the half's mutants.

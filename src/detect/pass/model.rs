@@ -355,25 +355,10 @@ impl World<'_> {
 
     fn nothing(&self, prefix: Prefix, entry: Option<usize>) -> Finding {
         Finding {
-            prefix,
             entry,
             place: self.place(prefix),
             group: self.group_of(entry, prefix),
-            over: Vec::new(),
-            volume: Sums::default(),
-            conditioned: (self.question.mode == Mode::Discounted).then(Sums::default),
-            hosts: 0,
-            largest: LargestLeaf {
-                prefix,
-                bytes: 0,
-                packets: 0,
-            },
-            rates: Rates {
-                min: 1,
-                max: 1,
-                raw_bytes: 0,
-            },
-            masked: None,
+            ..Finding::unseen(prefix, self.question.mode == Mode::Discounted)
         }
     }
 
