@@ -304,3 +304,89 @@ fn pulses_within_rearm_are_one_incident_with_a_count() {
         ]
     );
 }
+
+/// `window said revision first` of what is told of one prefix over a threshold in the window `ahead` of the next.
+fn foretold(lives: &mut Lives, pace: &Lifecycle, next: i64, ahead: i64) -> Option<String> {
+    let over = BTreeMap::from([(prefix(1), seen(true, 5))]);
+    let at = next + ahead;
+    let told = lives.provisional(pace, window(at), ahead == 0, &over);
+    assert!(told.len() <= 1);
+    let message = told.first()?;
+    let first = message.life.first.as_millis() / 60_000;
+    Some(format!(
+        "{at} {:?} {} {first} of {}",
+        message.said, message.revision, message.life.bytes
+    ))
+}
+
+#[test]
+fn windows_that_are_not_final_tell_of_one_alert_after_the_other() {
+    let pace = pace(1, 2, 1);
+    let mut lives = Lives::default();
+    let tell = |lives: &mut Lives, ahead| foretold(lives, &pace, 0, ahead);
+    assert_eq!(tell(&mut lives, 0).as_deref(), Some("0 Started 0 0 of 5"));
+    assert_eq!(tell(&mut lives, 1).as_deref(), Some("1 Ongoing 1 0 of 5"));
+    assert_eq!(tell(&mut lives, 2).as_deref(), Some("2 Ongoing 2 0 of 5"));
+    let all = BTreeMap::from([(prefix(1), seen(true, 7))]);
+    let told = BTreeSet::from([prefix(1)]);
+    let last = lives.window(&pace, window(0), Some(&all), &told);
+    assert_eq!((last[0].said, last[0].revision), (Said::Started, 3));
+    // It is open: with everything so far.
+    let more = foretold(&mut lives, &pace, 1, 3);
+    assert_eq!(more.as_deref(), Some("4 Ongoing 4 0 of 12"));
+}
+
+#[test]
+fn a_window_before_one_that_was_told_of_waits_until_it_is_final() {
+    let pace = pace(1, 2, 1);
+    let mut lives = Lives::default();
+    let later = foretold(&mut lives, &pace, 0, 1);
+    assert_eq!(later.as_deref(), Some("1 Started 0 1 of 5"));
+    assert_eq!(foretold(&mut lives, &pace, 0, 0), None);
+    let all = BTreeMap::from([(prefix(1), seen(true, 7))]);
+    let nothing = BTreeSet::new();
+    let first = lives.window(&pace, window(0), Some(&all), &nothing);
+    assert_eq!((first[0].said, first[0].revision), (Said::Started, 0));
+    // What was told of window 1 is another alert until that is final.
+    assert_eq!(foretold(&mut lives, &pace, 1, 1), None);
+    let told = BTreeSet::from([prefix(1)]);
+    let messages = lives.window(&pace, window(1), Some(&all), &told);
+    let said: Vec<_> = messages.iter().map(|m| (m.said, m.revision)).collect();
+    let unconfirmed = Said::Ended(EndReason::Unconfirmed);
+    assert_eq!(said, [(unconfirmed, 1), (Said::Ongoing, 1)]);
+}
+
+#[test]
+fn an_alert_that_needs_several_windows_is_told_early_only_in_the_last_of_them() {
+    let all = BTreeMap::from([(prefix(1), seen(true, 7))]);
+    let nothing = BTreeSet::new();
+    for (after, last) in [(2, true), (3, false)] {
+        let pace = pace(after, 2, 1);
+        let mut lives = Lives::default();
+        assert_eq!(foretold(&mut lives, &pace, 0, 0), None);
+        assert_eq!(lives.window(&pace, window(0), Some(&all), &nothing), []);
+        assert_eq!(foretold(&mut lives, &pace, 1, 1), None, "not the next one");
+        let next = foretold(&mut lives, &pace, 1, 0);
+        let expected = last.then_some("1 Started 0 0 of 12");
+        assert_eq!(next.as_deref(), expected, "for {after}");
+    }
+}
+
+#[test]
+fn the_end_of_a_rule_ends_what_was_told_and_nothing_else() {
+    let pace = pace(2, 2, 1);
+    let mut lives = Lives::default();
+    let nothing = BTreeSet::new();
+    let two = BTreeMap::from([(prefix(1), seen(true, 7)), (prefix(2), seen(true, 7))]);
+    lives.window(&pace, window(0), Some(&two), &nothing);
+    let told = foretold(&mut lives, &pace, 1, 0);
+    assert_eq!(told.as_deref(), Some("1 Started 0 0 of 12"));
+    let ends = lives.end(EndReason::RuleRemoved, window(0));
+    let ends: Vec<_> = ends
+        .iter()
+        .map(|m| (m.prefix, m.said, m.revision))
+        .collect();
+    let removed = Said::Ended(EndReason::RuleRemoved);
+    assert_eq!(ends, [(prefix(1), removed, 1)], "the other was pending");
+    assert!(lives.is_empty());
+}

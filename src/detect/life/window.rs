@@ -137,7 +137,6 @@ impl Lives {
         let life = self.all.get_mut(&prefix).filter(|life| life.is_open())?;
         let revision = life.revision;
         life.revision = revision.saturating_add(1);
-        life.untold = 0;
         Some(Message {
             prefix,
             said: Said::Ongoing,
@@ -163,7 +162,10 @@ impl Lives {
             self.shadows.remove(&prefix);
         }
         life.revision = revision.saturating_add(1);
-        life.untold = 0;
+        // What is said only since a provisional message was does not put off what is due.
+        if said == Said::Started || life.untold >= pace.repeat {
+            life.untold = 0;
+        }
         let life = life.clone();
         if said.is_end() {
             self.all.remove(&prefix);

@@ -193,7 +193,13 @@ fn suffer(marker: &mut Marker, mishap: Mishap) {
 fn finals(committed: &Committed) -> (Vec<Alert>, Vec<WindowRecord>) {
     let mut alerts = committed.alerts.clone();
     let is_taken_back = |a: &Alert| a.end_reason == Some(EndReason::Unconfirmed);
-    alerts.retain(|a| a.r#final && !is_taken_back(a));
+    // Where nothing is looked for, what was told before is taken back, and what else is open said once more.
+    let is_looked_at = |a: &Alert| {
+        let same = |w: &&WindowRecord| (&w.rule.name, &w.window) == (&a.rule.name, &a.window);
+        let mut windows = committed.windows.iter().filter(same);
+        windows.any(|w| w.state == WindowState::Final)
+    };
+    alerts.retain(|a| a.r#final && !is_taken_back(a) && is_looked_at(a));
     for alert in &mut alerts {
         alert.revision = 0;
     }
@@ -205,6 +211,9 @@ fn finals(committed: &Committed) -> (Vec<Alert>, Vec<WindowRecord>) {
         let here = |a: &&Alert| (&a.rule.name, &a.window) == (&window.rule.name, &window.window);
         let taken_back = committed.alerts.iter().filter(|a| is_taken_back(a));
         window.alerts_written -= taken_back.filter(here).count() as u64;
+        if window.state != WindowState::Final {
+            window.alerts_written = 0;
+        }
     }
     (alerts, windows)
 }

@@ -149,6 +149,7 @@ fn alerts_of_a_rule_that_is_removed_end_when_nobody_counts_it_any_more() {
     let last = &world.committed.alerts[1];
     assert_eq!(last.rule, world.committed.alerts[0].rule);
     assert_eq!(last.severity, "warning");
+    assert_eq!(last.conditioned_volume, None);
     world.restart();
     for seconds in [117, 122, 132] {
         world.mark(marker(0, 1, &[&other], Some(seconds)));
@@ -160,7 +161,8 @@ fn alerts_of_a_rule_that_is_removed_end_when_nobody_counts_it_any_more() {
 
 #[test]
 fn alerts_of_a_rule_whose_selection_changes_end_with_that_reason() {
-    let (old, new) = (long(), rule("long", 9, 10));
+    let (mut old, new) = (long(), rule("long", 9, 10));
+    old.mode = Mode::Discounted;
     let mut world = begun(&old);
     world.apply(delta(&old, 100, &[(1, 150)]));
     world.mark(marker(0, 1, &[&old], Some(112)));
@@ -173,6 +175,7 @@ fn alerts_of_a_rule_whose_selection_changes_end_with_that_reason() {
         "01:40 ended 1 0 of 150 rule_changed"
     );
     assert_eq!(last.prefix, "10.0.0.1/32");
+    assert_eq!(last.conditioned_volume.map(|v| v.bytes), Some(0));
 }
 
 #[test]
@@ -257,4 +260,35 @@ fn state_from_before_there_were_lives_is_gone_on_from() {
     let last = world.committed.alerts.last().expect("some");
     assert_eq!((last.revision, last.status), (1, Status::Started));
     assert_eq!(last.id, world.committed.alerts[0].id);
+}
+
+#[test]
+fn what_is_taken_back_names_no_trigger_though_its_prefix_is_over_in_another_alert() {
+    let rule = long();
+    let mut world = World::new(plan([rule.clone()]));
+    for partition in 0..2 {
+        world.mark(marker(partition, 2, &[&rule], Some(103)));
+    }
+    world.apply(delta(&rule, 110, &[(1, 150)]));
+    world.mark(marker(0, 2, &[&rule], Some(122)));
+    // The second window is told of, and then the first has traffic, too.
+    assert!(world.overdue(60));
+    world.apply(delta(&rule, 100, &[(1, 200)]));
+    world.mark(marker(1, 2, &[&rule], Some(122)));
+    assert_eq!(
+        lives(&world),
+        [
+            "01:50 started 0 150 of 150",
+            "01:40 started 0 200 of 200",
+            "01:50 ended 1 150 of 150 unconfirmed",
+            "01:50 ongoing 1 150 of 350",
+        ]
+    );
+    let triggers: Vec<usize> = world
+        .committed
+        .alerts
+        .iter()
+        .map(|a| a.triggers.len())
+        .collect();
+    assert_eq!(triggers, [1, 1, 0, 1]);
 }
