@@ -86,8 +86,11 @@ impl Lives {
             let first = life.first;
             // Whatever a provisional message said: what is final does not depend on those.
             let incident = self.incident(Name { first, prefix });
-            self.rests
-                .retain(|_, rest| rest.incident.name != incident.name);
+            let same = related(&self.rests, prefix);
+            let same = same.filter(|(_, rest)| rest.incident.name == incident.name);
+            for prefix in same.map(|(prefix, _)| prefix).collect::<Vec<_>>() {
+                self.rests.remove(&prefix);
+            }
             self.all.get_mut(&prefix)?.incident = incident;
             // Those that start in the same window are one incident with it.
             self.open.insert(prefix);
