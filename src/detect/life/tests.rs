@@ -278,6 +278,22 @@ fn an_alert_that_moves_to_a_longer_or_shorter_prefix_is_one_incident() {
             "3 0.0.7.0/32 started, 0.0.7.0/32 1",
         ]
     );
+    // What was superseded is not remembered by itself: another host of the network is another incident.
+    assert_eq!(
+        moves(&pace, &[&[0], &[1], &[], &[], &[2]]),
+        [
+            "0 0.0.0.0/24 started, 0.0.0.0/24 1",
+            "1 0.0.0.0/24 superseded by 0.0.0.1/32, 0.0.0.0/24 1",
+            "1 0.0.0.1/32 started, 0.0.0.0/24 1",
+            "3 0.0.0.1/32 ended, 0.0.0.0/24 1",
+            "4 0.0.0.2/32 started, 0.0.0.2/32 1",
+        ]
+    );
+    // Of several that take its place, the one with most bytes is named, and of equal ones the first.
+    assert_eq!(
+        moves(&pace, &[&[0], &[2, 1]])[1],
+        "1 0.0.0.0/24 superseded by 0.0.0.1/32, 0.0.0.0/24 1"
+    );
     // Both at once are one incident, and neither takes the other's place.
     assert_eq!(
         moves(&pace, &[&[0, 1], &[1], &[1]]),
