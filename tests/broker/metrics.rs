@@ -127,19 +127,16 @@ fn count(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome) {
     transactions(wrong, scrape, "count", "flush", "hotprefix_flushes_total");
 }
 
-/// Alerts, windows and what was recorded of them are the model's, and what is in the topic of alerts.
-fn detect(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome, told: &[Incoming]) {
+/// Alerts are as many as the topic has of them.
+fn alerts(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome, told: &[Incoming]) {
     let final_ones: Vec<_> = told
         .iter()
         .map(Incoming::message)
         .filter(Message::is_final)
         .collect();
-    wrong.unless(
-        scrape,
-        "hotprefix_alerts_total",
-        &[("final", "true")],
-        |v| v == final_ones.len() as f64,
-    );
+    let is_final = [("final", "true")];
+    let written = final_ones.len() as u64;
+    wrong.unless_equal(scrape, "hotprefix_alerts_total", &is_final, written);
     assert!(final_ones.len() >= model.alerts.len());
     for status in ["started", "ended"] {
         let said = final_ones
@@ -150,6 +147,17 @@ fn detect(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome, told: &[Incoming]
         wrong.unless_equal(scrape, "hotprefix_alert_changes_total", &labels, said);
     }
     let open = open_alerts(told);
+    for rule in rules() {
+        let labels = [("rule", rule.name)];
+        let of_rule = |key: &&Vec<u8>| key.starts_with(format!("{}|", rule.name).as_bytes());
+        let open = open.keys().filter(of_rule).count() as u64;
+        wrong.unless_equal(scrape, "hotprefix_active_alerts", &labels, open);
+    }
+}
+
+/// Alerts, windows and what was recorded of them are the model's, and what is in the topic of alerts.
+fn detect(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome, told: &[Incoming]) {
+    alerts(wrong, scrape, model, told);
     for (name, expected) in [
         ("hotprefix_alerts_cut_total", 0),
         ("hotprefix_late_deltas_total", 0),
@@ -170,9 +178,6 @@ fn detect(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome, told: &[Incoming]
         };
         let leaves = of_rule().map(|(_, window)| window.leaves).sum();
         wrong.unless_equal(scrape, "hotprefix_window_leaves_sum", &labels, leaves);
-        let of_rule = |key: &&Vec<u8>| key.starts_with(format!("{}|", rule.name).as_bytes());
-        let open = open.keys().filter(of_rule).count() as u64;
-        wrong.unless_equal(scrape, "hotprefix_active_alerts", &labels, open);
     }
     let waits = "hotprefix_completeness_wait_seconds";
     let waited = |le| {

@@ -161,31 +161,36 @@ pub(crate) fn assert_lives(what: &str, alerts: &[Message], windows: &[Message]) 
         let of_rule = looked_at.entry(window.rule()).or_default();
         of_rule.insert(window.window_start(), window);
     }
-    let over: Vec<&Message> = by_prefix
-        .values()
-        .flat_map(BTreeMap::values)
-        .copied()
-        .filter(|m| m.is_over())
-        .collect();
+    let mut over: BTreeMap<&str, BTreeMap<IpNet, Vec<&Message>>> = BTreeMap::new();
+    for ((rule, prefix), told) in &by_prefix {
+        let of_prefix = over
+            .entry(rule)
+            .or_default()
+            .entry(net(prefix))
+            .or_default();
+        of_prefix.extend(told.values().filter(|m| m.is_over()));
+    }
     for ((rule, prefix), told) in &by_prefix {
         let what = format!("{what}: {rule} {prefix}");
-        let net: IpNet = prefix.parse().expect("a prefix");
         // Alerts that may have taken its place.
-        let others: Vec<&Message> = over
-            .iter()
-            .copied()
-            .filter(|m| m.rule() == *rule && m.relates_to(net))
-            .collect();
+        let others = related(&over[rule], net(prefix));
         assert_life(&what, told, looked_at[rule].keys().copied(), &others);
     }
 }
 
-impl Message {
-    /// Whether it is about another prefix that covers `net`, or that `net` covers.
-    fn relates_to(&self, net: IpNet) -> bool {
-        let other: IpNet = self.text(&["prefix"]).parse().expect("a prefix");
-        other != net && (other.contains(&net) || net.contains(&other))
-    }
+fn net(prefix: &str) -> IpNet {
+    prefix.parse().expect("a prefix")
+}
+
+/// What is about other prefixes that cover `net`, or that it covers.
+fn related<'m>(all: &BTreeMap<IpNet, Vec<&'m Message>>, net: IpNet) -> Vec<&'m Message> {
+    let around = std::iter::successors(net.supernet(), IpNet::supernet);
+    let around = around.filter_map(|around| all.get(&around));
+    // Those inside come right after it.
+    let inside = all.range(net..).skip_while(|(inside, _)| **inside == net);
+    let inside = inside.take_while(|(inside, _)| net.contains(*inside));
+    let messages = around.chain(inside.map(|(_, messages)| messages));
+    messages.flatten().copied().collect()
 }
 
 fn assert_life(
