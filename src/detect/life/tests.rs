@@ -279,8 +279,12 @@ fn an_alert_that_moves_to_a_longer_or_shorter_prefix_is_one_incident() {
         ]
     );
     // What was superseded is not remembered by itself: another host of the network is another incident.
+    let long = Lifecycle {
+        rearm: 10,
+        ..pace.clone()
+    };
     assert_eq!(
-        moves(&pace, &[&[0], &[1], &[], &[], &[2]]),
+        moves(&long, &[&[0], &[1], &[], &[], &[2]]),
         [
             "0 0.0.0.0/24 started, 0.0.0.0/24 1",
             "1 0.0.0.0/24 superseded by 0.0.0.1/32, 0.0.0.0/24 1",
@@ -319,6 +323,25 @@ fn pulses_within_rearm_are_one_incident_with_a_count() {
             "7 0.0.0.1/32 started, 0.0.0.1/32 1",
         ]
     );
+    // Each counts from the one before, on whatever prefix that was.
+    let long = Lifecycle {
+        rearm: 10,
+        ..pace.clone()
+    };
+    let third = moves(&long, &[&[1], &[], &[0], &[], &[0]]);
+    assert_eq!(third[4], "4 0.0.0.0/24 started, 0.0.0.1/32 3");
+    // Without `rearm` nothing is remembered of what has ended.
+    let none = Lifecycle { rearm: 0, ..pace };
+    assert_eq!(
+        moves(&none, &[&[1], &[], &[1]])[2],
+        "2 0.0.0.1/32 started, 0.0.0.1/32 1"
+    );
+    let mut lives = Lives::default();
+    for (n, over) in [(0, true), (1, false)] {
+        let all = BTreeMap::from([(prefix(1), seen(over, 1))]);
+        lives.window(&none, window(n), Some(&all), &BTreeSet::new());
+    }
+    assert!(lives.is_empty());
 }
 
 /// `window said revision first` of what is told of one prefix over a threshold in the window `ahead` of the next.
@@ -347,9 +370,11 @@ fn windows_that_are_not_final_tell_of_one_alert_after_the_other() {
     let told = BTreeSet::from([prefix(1)]);
     let last = lives.window(&pace, window(0), Some(&all), &told);
     assert_eq!((last[0].said, last[0].revision), (Said::Started, 3));
-    // It is open: with everything so far.
+    // It is open: with everything so far, and once more in another window.
     let more = foretold(&mut lives, &pace, 1, 3);
     assert_eq!(more.as_deref(), Some("4 Ongoing 4 0 of 12"));
+    let more = foretold(&mut lives, &pace, 1, 4);
+    assert_eq!(more.as_deref(), Some("5 Ongoing 5 0 of 12"));
 }
 
 #[test]
