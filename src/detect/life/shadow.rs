@@ -9,6 +9,16 @@ use crate::rule::Lifecycle;
 use crate::time::Timestamp;
 use crate::window::Window;
 
+/// Forgets what was told of an alert before its window was final: the revision of its next message.
+pub(super) fn confirm(shadows: &mut BTreeMap<Prefix, Shadow>, prefix: Prefix, life: &Life) -> u32 {
+    let is_same = |shadow: &&Shadow| shadow.first == life.first;
+    let told = shadows.get(&prefix).filter(is_same).map(|s| s.revision);
+    if told.is_some() {
+        shadows.remove(&prefix);
+    }
+    told.unwrap_or(0).max(life.revision)
+}
+
 impl Lives {
     /// Ends what was told to go on or to start, when no final window says so.
     pub(super) fn take_back(

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::incident::related;
-use super::{Incident, Life, Lives, Message, Name, Rest, Said, Seen, Shadow};
+use super::shadow::confirm;
+use super::{Incident, Life, Lives, Message, Name, Rest, Said, Seen};
 use crate::alert::EndReason;
 use crate::net::Prefix;
 use crate::rule::Lifecycle;
@@ -158,12 +159,7 @@ impl Lives {
         by: Option<Name>,
     ) -> Option<Message> {
         let life = self.all.get_mut(&prefix)?;
-        let is_same = |shadow: &&Shadow| shadow.first == life.first;
-        let shadow = self.shadows.get(&prefix).filter(is_same);
-        let revision = shadow.map_or(0, |s| s.revision).max(life.revision);
-        if shadow.is_some() {
-            self.shadows.remove(&prefix);
-        }
+        let revision = confirm(&mut self.shadows, prefix, life);
         life.revision = revision.saturating_add(1);
         // What is said only since a provisional message was does not put off what is due.
         if said == Said::Started || life.untold >= pace.repeat {
@@ -195,12 +191,7 @@ impl Lives {
         let mut lives = std::mem::take(self);
         let mut messages = Vec::new();
         for (prefix, life) in lives.all.into_iter().filter(|(_, life)| life.is_open()) {
-            let is_same = |shadow: &&Shadow| shadow.first == life.first;
-            let shadow = lives.shadows.get(&prefix).filter(is_same);
-            let revision = shadow.map_or(0, |s| s.revision).max(life.revision);
-            if shadow.is_some() {
-                lives.shadows.remove(&prefix);
-            }
+            let revision = confirm(&mut lives.shadows, prefix, &life);
             messages.push(Message {
                 prefix,
                 said: Said::Ended(why),

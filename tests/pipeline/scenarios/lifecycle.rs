@@ -2,17 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{Minutes, alerts};
+use super::{Minutes, alerts, owned};
 use crate::BASE;
 
 /// What the rules in `yaml` write for traffic, a line for each message: where in its life an alert is.
 fn lives(yaml: &str, minutes: Minutes<'_>) -> String {
-    let owned: Vec<Vec<(String, u64)>> = minutes
-        .iter()
-        .map(|m| m.iter().map(|(a, b)| ((*a).to_owned(), *b)).collect())
-        .collect();
     let mut out = String::new();
-    for alert in alerts(yaml, &owned) {
+    for alert in alerts(yaml, &owned(minutes)) {
         let start: jiff::Timestamp = alert.window.start.parse().expect("it is a time");
         let minute = (start.as_millisecond() - BASE) / 60_000;
         let text = |value| match value {

@@ -18,13 +18,17 @@ type Minutes<'a> = &'a [&'a [(&'a str, u64)]];
 
 /// What the rules in `yaml` say of traffic, a line for each prefix over a threshold.
 fn told(yaml: &str, minutes: Minutes<'_>) -> String {
+    told_of(yaml, &owned(minutes))
+}
+
+fn owned(minutes: Minutes<'_>) -> Vec<Vec<(String, u64)>> {
     let owned = minutes.iter().map(|minute| {
         let minute = minute
             .iter()
             .map(|(addr, bytes)| ((*addr).to_owned(), *bytes));
         minute.collect()
     });
-    told_of(yaml, &owned.collect::<Vec<_>>())
+    owned.collect()
 }
 
 fn told_of(yaml: &str, minutes: &[Vec<(String, u64)>]) -> String {
