@@ -1,18 +1,30 @@
 //! Where the stages stand, for telemetry.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::kafka::{ClientLog, library_version};
 use crate::telemetry::{CountStatus, DetectStatus, Recorder, Snapshot, clock};
+
+/// What failed is tried again all the time, and tells so each time, a commit after 20 s at the latest. A trouble that was
+/// not renewed for this long is over: where nothing flows no success follows that would say so.
+const TROUBLE: Duration = Duration::from_secs(30);
 
 /// Written by the stages, read by whoever asks. Locks are held for a copy only.
 #[derive(Debug, Default)]
 pub struct Status {
     count: Mutex<Option<CountStatus>>,
     detect: Mutex<Option<DetectStatus>>,
-    trouble: Mutex<[Option<String>; 2]>,
+    trouble: Mutex<[Option<Trouble>; 2]>,
     clients: Arc<ClientLog>,
     recorder: Recorder,
+}
+
+/// What failed, and when.
+#[derive(Debug)]
+struct Trouble {
+    at: Instant,
+    why: String,
 }
 
 /// Whose trouble.
@@ -38,7 +50,6 @@ impl Status {
 
     /// All of it, at one moment.
     pub fn snapshot(&self) -> Snapshot {
-        let trouble = lock(&self.trouble).iter().flatten().next().cloned();
         Snapshot {
             count: lock(&self.count).clone(),
             detect: lock(&self.detect).clone(),
@@ -46,7 +57,7 @@ impl Status {
             clients: self.clients.statistics.all(),
             librdkafka: library_version(),
             client_errors: self.clients.errors.count(),
-            client_error: trouble,
+            client_error: self.lasting_trouble(Instant::now()),
         }
     }
 
@@ -74,11 +85,38 @@ impl Status {
     pub(super) fn trouble(&self, stage: Stage, why: &str) {
         tracing::warn!(?stage, "{why}");
         self.clients.errors.record(why);
-        lock(&self.trouble)[stage as usize] = Some(why.to_owned());
+        lock(&self.trouble)[stage as usize] = Some(Trouble {
+            at: Instant::now(),
+            why: why.to_owned(),
+        });
+    }
+
+    fn lasting_trouble(&self, now: Instant) -> Option<String> {
+        let lasts = |trouble: &&Trouble| now.duration_since(trouble.at) < TROUBLE;
+        let troubles = lock(&self.trouble);
+        troubles.iter().flatten().find(lasts).map(|t| t.why.clone())
     }
 
     /// A request or transaction succeeded.
     pub(super) fn no_trouble(&self, stage: Stage) {
         lock(&self.trouble)[stage as usize] = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_lasts_until_a_success_of_its_stage_or_until_it_is_not_renewed() {
+        let status = Status::default();
+        let lasting = |after| status.lasting_trouble(Instant::now() + after);
+        status.trouble(Stage::Count, "no leader");
+        status.no_trouble(Stage::Detect);
+        assert_eq!(status.snapshot().client_error.as_deref(), Some("no leader"));
+        assert_eq!(lasting(TROUBLE / 2).as_deref(), Some("no leader"));
+        assert_eq!(lasting(TROUBLE), None);
+        status.no_trouble(Stage::Count);
+        assert_eq!(status.snapshot().client_error, None);
     }
 }

@@ -202,17 +202,23 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Waits until `/readyz` says 200; panics with the log if the process ends before.
+    /// Waits until `/readyz` says 200; panics with the log if the process ends before, or is not ready in time.
     pub(crate) fn ready(&mut self) {
         let log = self.process.log().display().to_string();
-        let what = format!("the instance that writes {log} is ready");
-        wait::until(&what, READY, Duration::from_millis(50), || {
+        let deadline = Instant::now() + READY;
+        let mut said = None;
+        while !matches!(said, Some((200, _))) {
             if let Some(status) = self.process.ended() {
                 panic!("{log}: ended with {status}:\n{}", self.process.output());
             }
-            let (status, _) = self.get("/readyz")?;
-            (status == 200).then_some(())
-        });
+            assert!(
+                Instant::now() < deadline,
+                "{log}: not ready within {READY:?}, /readyz: {said:?}\n{}",
+                self.process.output()
+            );
+            wait::pass(Duration::from_millis(50));
+            said = self.get("/readyz");
+        }
     }
 
     /// Status and body of a GET; `None` while nobody answers.

@@ -8,6 +8,12 @@ use crate::time::Timestamp;
 /// A partition may be ahead of the slowest by at least this much.
 const MIN_LEAD: Duration = Duration::from_mins(2);
 
+/// A partition that nothing was heard of, or that nobody got ahead with, for this long is not waited for: longer than a dead
+/// instance's partitions need to come to another, which is a session and what its open transaction holds up, or than a
+/// flush, or than a busy machine may rest. It costs nothing where windows are closed in time: there partitions are not as
+/// far ahead as [`MIN_LEAD`] by then.
+pub(super) const STUCK: Duration = Duration::from_secs(30);
+
 /// Records of a partition that are read at once.
 const BATCH: RangeInclusive<usize> = 64..=MAX_BATCH;
 /// Few enough that a rebalance or a flush does not wait, enough to pay for the call.

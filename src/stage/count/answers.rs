@@ -74,7 +74,7 @@ impl Worker<'_> {
         let Some(slot) = self.slot(number) else {
             return Ok(());
         };
-        if !matches!(slot.state, State::Asking) {
+        if !matches!(slot.state, State::Asking(_)) {
             return Ok(());
         }
         let source = slot.source.clone();

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::silence::GONE;
+use super::align::STUCK;
 use crate::partial::SourceId;
 use crate::time::Timestamp;
 
@@ -14,11 +14,6 @@ use crate::time::Timestamp;
 const EVERY: Duration = Duration::from_secs(1);
 /// The same while a partition of ours waits.
 const WAITING: Duration = Duration::from_millis(200);
-/// Until the first answer after a rebalance others are taken to be where ours begin, but not for longer than this.
-const UNKNOWN: Duration = Duration::from_secs(5);
-/// What has not moved for this long is not waited for: longer than a dead instance's partitions need to come to another,
-/// which is a session and what its open transaction holds up, or than a flush.
-const STUCK: Duration = Duration::from_secs(30);
 
 /// What is known of a partition that another instance counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +33,13 @@ struct Known {
     told: Told,
     /// When the offset was first seen as it is.
     moved: Instant,
-    /// When the leader last told the end.
-    answered: Option<Instant>,
 }
 
 /// All that others count.
 #[derive(Debug)]
 pub(super) struct Others {
     known: HashMap<SourceId, Known>,
-    /// Since when nothing was told.
+    /// Since when nothing was told. Until then others are taken to be where ours begin.
     unknown_since: Option<Instant>,
     asked: Option<Instant>,
 }
@@ -81,44 +74,33 @@ impl Others {
         self.unknown_since = None;
         let mut before = std::mem::take(&mut self.known);
         let entry = |mut told: Told| {
-            let (mut moved, mut answered) = (now, told.end.map(|_| now));
+            let mut moved = now;
             if let Some(before) = before.remove(&told.source) {
                 if before.told.offset == told.offset {
                     moved = before.moved;
                 }
                 // One answer that did not come in time says nothing.
                 told.end = told.end.or(before.told.end);
-                answered = answered.or(before.answered);
             }
-            let known = Known {
-                told,
-                moved,
-                answered,
-            };
-            (known.told.source.clone(), known)
+            (told.source.clone(), Known { told, moved })
         };
         self.known = told.into_iter().map(entry).collect();
     }
 
-    /// Stream times, and whether ours should wait for them: not for one that is idle, read to its end, without a
-    /// leader, or that nobody gets ahead with.
+    /// Stream times, and whether ours should wait for them: not for one that is idle, read to its end, whose leader
+    /// never told its end, or that nobody gets ahead with, be its leader gone or its instance.
     pub(super) fn partitions(
         &self,
         now: Instant,
     ) -> impl Iterator<Item = (Option<Timestamp>, bool)> + Clone {
-        let within = move |since: Instant, most| now.duration_since(since) < most;
-        let unknown = self
-            .unknown_since
-            .map(|since| (None, within(since, UNKNOWN)));
+        let lately = move |since: Instant| now.duration_since(since) < STUCK;
+        let unknown = self.unknown_since.map(|since| (None, lately(since)));
         let known = self.known.values().map(move |known| {
             let Told {
                 offset, end, idle, ..
             } = known.told;
             let has_records = end.is_some_and(|end| offset.is_none_or(|o| o < end));
-            // What moves has a leader, also while a busy one is slow to tell the end.
-            let has_leader =
-                known.answered.is_some_and(|at| within(at, GONE)) || within(known.moved, GONE);
-            let holds = !idle && has_records && has_leader && within(known.moved, STUCK);
+            let holds = !idle && has_records && lately(known.moved);
             (known.told.stream_time, holds)
         });
         unknown.into_iter().chain(known)
@@ -167,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn ours_do_not_wait_for_what_is_idle_read_without_a_leader_or_stuck() {
+    fn ours_do_not_wait_for_what_is_idle_read_unknown_or_stuck() {
         let start = Instant::now();
         let mut others = Others::new(start);
         let idle = Told {
@@ -185,17 +167,18 @@ mod tests {
             assert!(!holds(&others, start), "{free:?}");
         }
         others.learn(start, vec![told(Some(5), Some(9))]);
-        others.learn(start + s(2), vec![told(Some(5), None)]);
-        assert!(holds(&others, start + s(2)), "one answer is missing");
-        assert!(!holds(&others, start + s(3)), "its leader is gone");
-        others.learn(start + s(4), vec![told(Some(6), None)]);
-        assert!(holds(&others, start + s(4)), "it is not: it moves");
-        others.learn(start + s(5), vec![told(Some(5), Some(9))]);
-        others.learn(start + s(34), vec![told(Some(5), Some(12))]);
-        assert!(holds(&others, start + s(34)));
-        assert!(!holds(&others, start + s(35)));
-        others.learn(start + s(36), vec![told(Some(6), Some(12))]);
-        assert!(holds(&others, start + s(36)), "it moves again");
+        others.learn(start + s(10), vec![told(Some(5), None)]);
+        assert!(holds(&others, start + s(10)), "its end was told before");
+        others.learn(start + s(30), vec![told(Some(5), None)]);
+        assert!(!holds(&others, start + s(30)), "its leader is gone");
+        others.learn(start + s(31), vec![told(Some(6), None)]);
+        assert!(holds(&others, start + s(31)), "it is not: it moves");
+        others.learn(start + s(32), vec![told(Some(6), Some(9))]);
+        others.learn(start + s(60), vec![told(Some(6), Some(12))]);
+        assert!(holds(&others, start + s(60)));
+        assert!(!holds(&others, start + s(61)), "its instance is stuck");
+        others.learn(start + s(62), vec![told(Some(7), Some(12))]);
+        assert!(holds(&others, start + s(62)), "it moves again");
     }
 
     #[test]
@@ -211,8 +194,8 @@ mod tests {
     fn others_are_unknown_after_a_rebalance_but_not_for_ever() {
         let start = Instant::now();
         let mut others = Others::new(start);
-        assert!(holds(&others, start + s(4)));
-        assert!(!holds(&others, start + s(5)));
+        assert!(holds(&others, start + s(29)));
+        assert!(!holds(&others, start + s(30)));
         others.learn(start, Vec::new());
         assert!(!holds(&others, start));
         others.forget(start + s(10));

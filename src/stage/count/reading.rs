@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::ask::Question;
 use super::silence::Verdict;
-use super::slot::{Read, Reading, Slot, State};
+use super::slot::{Read, Reading, State};
 use super::worker::Worker;
 use crate::count::CountTask;
 use crate::flow::{Field, FieldSet};
@@ -120,11 +120,7 @@ impl Worker<'_> {
     }
 
     fn align(&mut self, now: Instant) {
-        let ours = self.slots.iter().filter_map(Slot::task_and_silence);
-        let ours = ours.map(|(task, silence)| {
-            let holds_others = !task.is_idle() && silence.is_catching_up(now);
-            (task.stream_time(), holds_others)
-        });
+        let ours = self.slots.iter().map(|slot| slot.alignment(now));
         self.alignment
             .update(ours.chain(self.others.partitions(now)));
     }
@@ -136,7 +132,7 @@ impl Worker<'_> {
     fn tasks(&self) -> impl Iterator<Item = &CountTask> {
         self.slots.iter().filter_map(|s| match &s.state {
             State::Counting(c) => Some(&c.task),
-            State::Asking => None,
+            State::Asking(_) => None,
         })
     }
 
@@ -154,7 +150,7 @@ impl Worker<'_> {
             .map(|slot| {
                 let told = match &slot.state {
                     State::Counting(c) => (c.task.stream_time(), c.task.is_idle(), c.silence.lag()),
-                    State::Asking => (None, false, None),
+                    State::Asking(_) => (None, false, None),
                 };
                 (&slot.source, (told, slot.is_ahead(&self.alignment)))
             })

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::align::STUCK;
 use crate::time::Timestamp;
 
 /// A partition without a record for this long has its leader asked.
@@ -14,7 +15,7 @@ const QUIET: Duration = Duration::from_millis(300);
 /// An answer is good for this long.
 const FRESH: Duration = Duration::from_secs(1);
 /// Without an answer for this long the leader counts as gone, and the clock starts again.
-pub(super) const GONE: Duration = Duration::from_secs(3);
+const GONE: Duration = Duration::from_secs(3);
 
 /// What is known of one partition's silence.
 #[derive(Clone, Copy, Debug)]
@@ -94,9 +95,9 @@ impl Silence {
         self.answered.map(|_| self.behind)
     }
 
-    /// Whether others should wait for this partition: it has records, and gets them.
+    /// Whether others should wait for this partition: it has records, and its leader is there.
     pub(super) fn is_catching_up(&self, now: Instant) -> bool {
-        let recent = |at: Instant| now.duration_since(at) < GONE;
+        let recent = |at: Instant| now.duration_since(at) < STUCK;
         let answers = recent(self.last_record) || self.answered.is_some_and(recent);
         answers && self.at_end.is_none()
     }
@@ -197,8 +198,8 @@ mod tests {
         let start = Instant::now();
         let mut silence = Silence::new(start, Some(t(0)));
         silence.record(start, Some(t(0)));
-        assert!(silence.is_catching_up(start + s(1.0)));
-        assert!(!silence.is_catching_up(start + s(5.0)));
+        assert!(silence.is_catching_up(start + s(29.0)));
+        assert!(!silence.is_catching_up(start + s(30.0)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::align::{Alignment, Pace};
+use super::align::{Alignment, Pace, STUCK};
 use super::ask::Asked;
 use super::silence::Silence;
 use crate::count::{CountTask, Record};
@@ -32,8 +32,8 @@ pub(super) struct Slot {
 
 /// Where a slot stands.
 pub(super) enum State {
-    /// Where it begins is being asked.
-    Asking,
+    /// Where it begins is being asked, since then.
+    Asking(Instant),
     /// It has a task.
     Counting(Box<Counting>),
 }
@@ -89,12 +89,12 @@ pub(super) enum Read {
 
 impl Slot {
     /// A partition that was just assigned.
-    pub(super) fn new(assigned: Assigned) -> Self {
+    pub(super) fn new(assigned: Assigned, now: Instant) -> Self {
         Self {
             source: assigned.partition,
             number: assigned.number,
             queue: assigned.queue,
-            state: State::Asking,
+            state: State::Asking(now),
             alive: Arc::new(()),
         }
     }
@@ -109,8 +109,8 @@ impl Slot {
     }
 
     /// Drops the task, and with it everything that was asked before.
-    pub(super) fn rewind(&mut self) {
-        self.state = State::Asking;
+    pub(super) fn rewind(&mut self, now: Instant) {
+        self.state = State::Asking(now);
         self.alive = Arc::new(());
     }
 
@@ -118,15 +118,19 @@ impl Slot {
     pub(super) fn counting(&mut self) -> Option<&mut Counting> {
         match &mut self.state {
             State::Counting(counting) => Some(counting),
-            State::Asking => None,
+            State::Asking(_) => None,
         }
     }
 
-    /// The task and what is known of its silence.
-    pub(super) fn task_and_silence(&self) -> Option<(&CountTask, &Silence)> {
+    /// Its stream time, and whether others should wait for it.
+    pub(super) fn alignment(&self, now: Instant) -> (Option<Timestamp>, bool) {
         match &self.state {
-            State::Counting(counting) => Some((&counting.task, &counting.silence)),
-            State::Asking => None,
+            State::Counting(c) => {
+                let holds_others = !c.task.is_idle() && c.silence.is_catching_up(now);
+                (c.task.stream_time(), holds_others)
+            }
+            // The answer takes a while from a busy coordinator. Without one nothing can be committed anyway.
+            State::Asking(since) => (None, now.duration_since(*since) < STUCK),
         }
     }
 

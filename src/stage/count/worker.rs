@@ -156,7 +156,7 @@ impl<'s> Worker<'s> {
                     }
                 }
                 for assigned in assigned {
-                    let slot = Slot::new(assigned);
+                    let slot = Slot::new(assigned, now);
                     self.ask(Question::Position(slot.asked()));
                     self.slots.push(slot);
                 }
@@ -245,7 +245,7 @@ impl<'s> Worker<'s> {
                     let Some(slot) = self.slot(number) else {
                         continue;
                     };
-                    slot.rewind();
+                    slot.rewind(now);
                     let asked: Asked = slot.asked();
                     self.ask(Question::Position(asked));
                 }
