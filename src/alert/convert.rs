@@ -39,7 +39,7 @@ macro_rules! enums {
 
 enums! {
     Status = Status as "status" { Active, Started, Ongoing, Ended }
-    EndReason = EndReason as "end_reason" { BelowThreshold, RuleChanged, RuleRemoved, Unconfirmed, Superseded }
+    EndReason = EndReason as "end_reason" { BelowThreshold, RuleChanged, RuleRemoved, Unconfirmed, Superseded, Silenced, SilenceOver }
     FamilyName = Family as "family" { Ipv4, Ipv6 }
     KeyName = Key as "key" { Dst, Src }
     ModeName = Mode as "mode" { MostSpecific, Discounted, All }
@@ -388,6 +388,7 @@ impl TryFrom<&Alert> for v1::Alert {
             end_reason: a.end_reason.map(|r| v1::EndReason::from(r).into()),
             cumulative: Some(a.cumulative.into()),
             superseded_by: a.superseded_by,
+            silenced_by: a.silenced_by,
             incident_pulse: a.incident_pulse,
         })
     }
@@ -436,6 +437,7 @@ impl TryFrom<v1::Alert> for Alert {
             end_reason: a.end_reason.map(TryInto::try_into).transpose()?,
             cumulative: a.cumulative.map(Into::into).unwrap_or_default(),
             superseded_by: a.superseded_by,
+            silenced_by: a.silenced_by,
             incident_pulse: a.incident_pulse,
         })
     }
@@ -465,6 +467,7 @@ impl TryFrom<&WindowRecord> for v1::WindowRecord {
             completeness: Some(w.completeness.into()),
             prefixes_over: w.prefixes_over,
             alerts_open: w.alerts_open,
+            alerts_silenced: w.alerts_silenced,
         })
     }
 }
@@ -492,6 +495,7 @@ impl TryFrom<v1::WindowRecord> for WindowRecord {
             completeness: required("completeness", w.completeness)?,
             prefixes_over: w.prefixes_over,
             alerts_open: w.alerts_open,
+            alerts_silenced: w.alerts_silenced,
         })
     }
 }

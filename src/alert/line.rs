@@ -77,6 +77,11 @@ fn remarks(out: &mut String, alert: &Alert) {
         Some(EndReason::RuleRemoved) => remark(format_args!("rule removed")),
         Some(EndReason::Unconfirmed) => remark(format_args!("not confirmed")),
         Some(EndReason::Superseded) => remark(format_args!("superseded")),
+        Some(EndReason::Silenced) => remark(format_args!("a silence begins")),
+        Some(EndReason::SilenceOver) => remark(format_args!("the silence is over")),
+    }
+    if let Some(silence) = &alert.silenced_by {
+        remark(format_args!("silenced by {}", printable(silence)));
     }
     let seen = &alert.completeness;
     if !alert.r#final {

@@ -51,6 +51,10 @@ pub enum EndReason {
     Unconfirmed,
     /// Another prefix, inside it or around it, is over a threshold in its place: `superseded_by`.
     Superseded,
+    /// A silence with `end` has begun. What is still over a threshold goes on in a silenced alert: `superseded_by`.
+    Silenced,
+    /// It was silenced, and the silence is over. What is still over a threshold goes on in another alert: `superseded_by`.
+    SilenceOver,
 }
 
 /// Address family.
@@ -280,6 +284,11 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub superseded_by: Option<String>,
+    /// The silence that it started in; absent if none. It is written, and not active. An alert is silenced from its
+    /// first final message to its last, or not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub silenced_by: Option<String>,
     /// False while input partitions are missing: a final revision follows.
     pub r#final: bool,
     /// Groups alerts of one rule that are one event: on prefixes that cover one another, at the same time
@@ -399,6 +408,9 @@ pub struct WindowRecord {
     /// Alerts that are open after it: started, and not ended.
     #[serde(default)]
     pub alerts_open: u64,
+    /// Those of them that are silenced.
+    #[serde(default)]
+    pub alerts_silenced: u64,
     /// Prefixes that were over a threshold in an earlier provisional record and are not: a longer
     /// prefix inside took their place.
     pub superseded: Vec<String>,

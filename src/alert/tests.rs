@@ -67,6 +67,7 @@ fn full(n: u64) -> Alert {
         status: Status::Ended,
         end_reason: Some(EndReason::Unconfirmed),
         superseded_by: Some("41c3".into()),
+        silenced_by: Some("core-migration".into()),
         r#final: true,
         incident_id: "3f2c".into(),
         incident_pulse: n as u32,
@@ -135,6 +136,7 @@ fn plain(n: u64) -> Alert {
         status: Status::Ongoing,
         end_reason: None,
         superseded_by: None,
+        silenced_by: None,
         conditioned_volume: None,
         masked: None,
         target: None,
@@ -173,6 +175,7 @@ fn window_record(n: u64) -> WindowRecord {
         alerts_cut: n,
         prefixes_over: n,
         alerts_open: n,
+        alerts_silenced: n,
         superseded: vec!["198.51.100.0/23".into(), "::/0".into()],
         leaves: n,
         masked: alert.masked,
@@ -241,6 +244,8 @@ fn every_enum_value_survives_both_forms() {
         EndReason::RuleRemoved,
         EndReason::Unconfirmed,
         EndReason::Superseded,
+        EndReason::Silenced,
+        EndReason::SilenceOver,
     ] {
         alert.end_reason = Some(reason);
         assert_eq!(both_forms(&alert), [alert.clone(), alert.clone()]);
@@ -380,8 +385,8 @@ fn line_says_what_is_out_of_the_ordinary() {
     alert.r#final = false;
     alert.completeness.partitions_expected = 5;
     let text = line(&alert);
-    let tail = "discounted  own 3.00 kbit/s  ended  not confirmed  not final: 4 of 5 partitions  \
-                saturated  sampling unknown  in 198.51.100.0/22";
+    let tail = "discounted  own 3.00 kbit/s  ended  not confirmed  silenced by core-migration  \
+                not final: 4 of 5 partitions  saturated  sampling unknown  in 198.51.100.0/22";
     assert!(text.ends_with(tail), "{text}");
 }
 
@@ -407,8 +412,8 @@ proptest! {
         let cut = cut.min(bytes.len());
         if let Ok(read) = Alert::from_protobuf(&bytes[..cut]) {
             // Only optional parts at the end can be missing unnoticed.
-            let Alert { end_reason, superseded_by, incident_pulse, cumulative, group, evidence, .. } = full(u64::MAX);
-            let read = Alert { end_reason, superseded_by, incident_pulse, cumulative, group, evidence, ..read };
+            let Alert { end_reason, superseded_by, silenced_by, incident_pulse, cumulative, group, evidence, .. } = full(u64::MAX);
+            let read = Alert { end_reason, superseded_by, silenced_by, incident_pulse, cumulative, group, evidence, ..read };
             prop_assert_eq!(read, full(u64::MAX));
         }
     }

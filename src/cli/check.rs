@@ -2,7 +2,7 @@
 
 use super::{CheckArgs, CliError, Output, environment};
 use crate::kafka::{self, Severity};
-use crate::telemetry::otel;
+use crate::telemetry::{clock, otel};
 
 /// Validates, prints what is effective, and with `--connect` asks the cluster.
 pub fn check(args: &CheckArgs) -> Result<(), CliError> {
@@ -11,7 +11,7 @@ pub fn check(args: &CheckArgs) -> Result<(), CliError> {
     if !args.quiet {
         Output::stdout().text(loaded.effective_yaml())?;
     }
-    for warning in &loaded.warnings {
+    for warning in loaded.warnings_at(clock::now()) {
         eprintln!("warning: {warning}");
     }
     if !args.connect {

@@ -6,7 +6,7 @@ use super::{CliError, RunArgs, StageName, environment};
 use crate::kafka::Identity;
 use crate::service::Service;
 use crate::stage::{Stages, Stop};
-use crate::telemetry::{Otel, init_log, otel};
+use crate::telemetry::{Otel, clock, init_log, otel};
 
 /// How long after the first signal the process is gone, whoever does not answer.
 const GONE: Duration = Duration::from_millis(4_900);
@@ -18,7 +18,7 @@ pub fn run(args: &RunArgs) -> Result<(), CliError> {
     let identity = Identity::of_process(config.instance_id.as_deref(), &config.application_id)?;
     let mut otel = Otel::start(environment(), &identity.name)?;
     init_log(&config.telemetry, &otel)?;
-    for warning in &loaded.warnings {
+    for warning in loaded.warnings_at(clock::now()) {
         tracing::warn!("{warning}");
     }
     let stages = match args.stage {

@@ -12,7 +12,7 @@ use super::words::{
     DirectionText, DurationText, EventTimeText, FormatText, LogFormatText, MembershipText,
     OnGapText, OutputFormatText, SamplingModeText,
 };
-use crate::rule::RuleConfig;
+use crate::rule::{RuleConfig, SilenceConfig};
 use crate::units::Scalar;
 
 /// What `input.start` may be.
@@ -65,6 +65,9 @@ pub struct FileConfig {
     pub sets: BTreeMap<String, SetSection>,
     /// Files with one rule or a list of rules each, `*` and `?` allowed, relative to this file.
     pub rule_files: Vec<String>,
+    /// Times at which alerts are written, marked and not active, by rule, prefix or label: maintenance windows, and
+    /// what is known.
+    pub silences: Vec<SilenceConfig>,
     /// The rules: what to count, and when to alert. 1 to 256 together with those of `rule_files`.
     pub rules: Vec<RuleConfig>,
 }
@@ -87,6 +90,7 @@ impl Default for FileConfig {
             telemetry: TelemetrySection::default(),
             sets: BTreeMap::new(),
             rule_files: Vec::new(),
+            silences: Vec::new(),
             rules: Vec::new(),
         }
     }

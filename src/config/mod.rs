@@ -25,9 +25,11 @@ mod rules;
 mod schema;
 mod sets;
 mod shape;
+mod silences;
 mod warn;
 mod words;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ::config::{Value, ValueKind};
@@ -37,6 +39,8 @@ use self::error::Issues;
 use self::layer::Tree;
 use self::rules::{Compiler, Located};
 use self::shape::Shape;
+use crate::rule::RuleContext;
+use crate::time::Timestamp;
 
 pub use env::PREFIX;
 pub use error::{ConfigError, ConfigErrors, Warning};
@@ -64,6 +68,12 @@ impl Loaded {
     /// The effective configuration as YAML, secrets as [`HIDDEN`].
     pub fn effective_yaml(&self) -> String {
         effective::to_yaml(&self.file)
+    }
+
+    /// [`Self::warnings`], and those about what is past at `now`.
+    pub fn warnings_at(&self, now: Timestamp) -> impl Iterator<Item = Warning> {
+        let past = self.config.past_silences(now);
+        self.warnings.iter().cloned().chain(past)
     }
 
     /// The section `kafka` as YAML, with its name. A secret that stands in it is not repeated; a comment says so.
@@ -176,7 +186,15 @@ fn check_all(file: &FileConfig, tree: &Tree, located: &[Located], issues: &mut I
     };
     let observe = observe.unwrap_or_default();
     sets::warn_unused(&file.sets, located, &file.input.observe, issues);
-    let mut compiler = Compiler::new(time.event_time, sampling, observe, sets);
+    let silences = silences::compile(&file.silences, located, tree, issues);
+    let mut compiler = Compiler::new(RuleContext {
+        event_time: time.event_time,
+        sampling,
+        observe,
+        sets,
+        silences,
+        files: BTreeMap::new(),
+    });
     for rule in located {
         config.rules.extend(compiler.compile(rule, issues));
     }

@@ -1,13 +1,17 @@
 //! The structs of the configuration. Durations, sizes and rates are text with a unit (`60s`, `100MiB`);
 //! they are parsed when the file is read, so that what these structs hold is valid.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::count::Plan;
 use crate::flow::{DirectionDefault, FormatName, SamplingConfig};
+use crate::time::Timestamp;
 use crate::window::TimeConfig;
+
+use super::error::Warning;
 
 /// The whole configuration, after defaults, environment and secrets.
 #[derive(Clone, Debug)]
@@ -43,6 +47,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// Warnings about silences that have no time left.
+    pub(super) fn past_silences(&self, now: Timestamp) -> Vec<Warning> {
+        let all = self.rules.iter().flat_map(|rule| &rule.silences);
+        let names = all.filter(|s| s.is_past(now)).map(|s| &s.name);
+        let warning = |name| Warning {
+            path: format!("silences[{name}].until"),
+            message: "is past: it silences nothing any more".to_owned(),
+        };
+        let names: BTreeSet<_> = names.collect();
+        names.into_iter().map(warning).collect()
+    }
+
     /// What count is told: by the service and by `replay` alike.
     pub fn count_plan(&self) -> Plan {
         Plan {

@@ -10,9 +10,7 @@ use super::error::Issues;
 use super::glob;
 use super::layer::{Tree, describe, read_document, read_text, to_json};
 use super::shape::Shape;
-use crate::flow::SamplingConfig;
-use crate::rule::{self, Filter, ListOrFile, Rule, RuleConfig, RuleContext, Sets};
-use crate::window::EventTime;
+use crate::rule::{self, ListOrFile, Rule, RuleConfig, RuleContext};
 
 /// The most rules of one configuration: what fits into the metadata of a committed offset.
 pub(super) const MAX_RULES: usize = 256;
@@ -236,19 +234,8 @@ fn below(path: &str, key: &str) -> String {
 pub(super) struct Compiler(RuleContext);
 
 impl Compiler {
-    pub(super) fn new(
-        event_time: EventTime,
-        sampling: SamplingConfig,
-        observe: Filter,
-        sets: Sets,
-    ) -> Self {
-        Self(RuleContext {
-            event_time,
-            sampling,
-            observe,
-            sets,
-            files: BTreeMap::new(),
-        })
+    pub(super) const fn new(context: RuleContext) -> Self {
+        Self(context)
     }
 
     /// The compiled rule, and what is doubtful about it; `None` if anything is wrong.

@@ -59,7 +59,7 @@ fn finalise(
     let told = told.map(|w| w.prefixes.clone()).unwrap_or_default();
     let question = question(rule, before, &told);
     let (outcome, resolution) = look(track, window.start, whole.then_some(&question));
-    let seen = whole.then(|| render::seen(rule, &outcome));
+    let seen = whole.then(|| render::seen(rule, window, &outcome));
     let mut lives = Lives::clone(before);
     let messages = lives.window(&rule.lifecycle, window, seen.as_ref(), &told);
     let told_as = ToldAs::of(rule);
@@ -87,6 +87,7 @@ fn finalise(
         revision: written.next_window_revision(),
         alerts_written: alerts.len() as u64,
         alerts_open: lives.open().len() as u64,
+        alerts_silenced: lives.silenced() as u64,
         superseded: written.void(&kept),
         late_flows: track.late_flows(window.start),
         skipped_windows,
@@ -203,6 +204,7 @@ pub(super) fn next_unknown(
         revision: written.next_window_revision(),
         alerts_written: 0,
         alerts_open: 0,
+        alerts_silenced: 0,
         superseded: written.void(&BTreeSet::new()),
         late_flows: track.late_flows(window.start),
         skipped_windows: 0,
@@ -238,7 +240,7 @@ pub(super) fn provisional(
     let (outcome, resolution) = look(track, window.start, whole.then_some(&question));
     let nothing = Written::default();
     let written = track.written.get(&window.start).unwrap_or(&nothing);
-    let mut fresh = render::seen(rule, &outcome);
+    let mut fresh = render::seen(rule, window, &outcome);
     fresh.retain(|prefix, seen| seen.severity.is_some() && !written.prefixes.contains(prefix));
     let is_next = track.oldest().is_some_and(|oldest| oldest == window);
     let mut lives = Lives::clone(before);
@@ -269,6 +271,7 @@ pub(super) fn provisional(
         revision: window_revision,
         alerts_written: messages.len() as u64,
         alerts_open: lives.open().len() as u64,
+        alerts_silenced: lives.silenced() as u64,
         superseded: Vec::new(),
         late_flows: track.late_flows(window.start),
         skipped_windows: 0,

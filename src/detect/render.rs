@@ -4,11 +4,12 @@
 //! rule, window and what was counted.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::life::{Message, Name, Said, Seen};
+use super::life::{Hush, Message, Name, Said, Seen};
 use super::pass::{Finding, GroupTotal, MaskedPrefix, Outcome, Rates, Sums};
 use super::track::ToldAs;
 use crate::alert::{
@@ -17,7 +18,7 @@ use crate::alert::{
     Volume, WINDOW_SCHEMA, WindowRecord, WindowRef, WindowState,
 };
 use crate::net::{Family, Prefix};
-use crate::rule::{Fingerprint, Level, LevelOver, Rule, Scope};
+use crate::rule::{Fingerprint, Level, LevelOver, Rule, Scope, Silence};
 use crate::time::{Timestamp, millis};
 use crate::window::Window;
 
@@ -51,7 +52,9 @@ impl Context<'_> {
 }
 
 /// What a rule's alerts go by: prefixes over a threshold, and open ones that are not.
-pub(super) fn seen(rule: &Rule, outcome: &Outcome) -> BTreeMap<Prefix, Seen> {
+pub(super) fn seen(rule: &Rule, window: Window, outcome: &Outcome) -> BTreeMap<Prefix, Seen> {
+    let silences = rule.silences.iter();
+    let silences: Vec<_> = silences.filter(|s| s.holds_at(window.start)).collect();
     let seen = |finding: &Finding, severity| {
         let narrow = |sum: u128| u64::try_from(sum).unwrap_or(u64::MAX);
         let seen = Seen {
@@ -59,6 +62,7 @@ pub(super) fn seen(rule: &Rule, outcome: &Outcome) -> BTreeMap<Prefix, Seen> {
             bytes: narrow(finding.volume.bytes),
             packets: narrow(finding.volume.packets),
             flows: narrow(finding.volume.flows),
+            silence: silence(rule, finding, &silences),
         };
         (finding.prefix, seen)
     };
@@ -66,6 +70,24 @@ pub(super) fn seen(rule: &Rule, outcome: &Outcome) -> BTreeMap<Prefix, Seen> {
     let over = over.map(|f| seen(f, Some(severity(rule, f).to_owned())));
     let quiet = outcome.quiet.iter().map(|f| seen(f, None));
     over.chain(quiet).collect()
+}
+
+/// What silences alerts on the prefix: the first of those that do, which has effect as all of them together.
+fn silence(rule: &Rule, finding: &Finding, silences: &[&Silence]) -> Option<Hush> {
+    let ask_labels = silences.iter().any(|silence| silence.has_labels());
+    let target = ask_labels.then(|| target(rule, finding)).flatten();
+    let label = |key: &str| {
+        let of_target = target.as_ref().and_then(|target| target.labels.get(key));
+        of_target
+            .or_else(|| rule.labels.get(key))
+            .map(String::as_str)
+    };
+    let mut covering = silences.iter().filter(|s| s.covers(finding.prefix, label));
+    let first = covering.next()?;
+    Some(Hush {
+        name: Arc::clone(&first.name),
+        ends: first.ends || covering.any(|silence| silence.ends),
+    })
 }
 
 /// Narrows exact values, and remembers whether one did not fit.
@@ -162,6 +184,7 @@ fn alert(context: &Context<'_>, finding: &Finding, message: &Message) -> Alert {
         status,
         end_reason,
         superseded_by: message.by.as_ref().map(id_of),
+        silenced_by: life.silenced.as_deref().map(str::to_owned),
         r#final: context.is_final,
         rule: context.rule_ref(),
         prefix: finding.prefix.to_string(),
@@ -300,6 +323,7 @@ pub(super) struct Fate {
     pub(super) revision: u32,
     pub(super) alerts_written: u64,
     pub(super) alerts_open: u64,
+    pub(super) alerts_silenced: u64,
     pub(super) superseded: Vec<Prefix>,
     pub(super) late_flows: u64,
     pub(super) skipped_windows: u64,
@@ -329,6 +353,7 @@ pub(super) fn record(
         alerts_cut: outcome.cut,
         prefixes_over: outcome.findings.len() as u64,
         alerts_open: fate.alerts_open,
+        alerts_silenced: fate.alerts_silenced,
         superseded: fate.superseded.iter().map(Prefix::to_string).collect(),
         leaves: outcome.leaves,
         masked,

@@ -14,6 +14,7 @@ use super::model::{Fingerprint, LatePolicy, Limit};
 use super::overrides::Overrides;
 use super::scope::Scope;
 use super::settings::RuleConfig;
+use super::silence::Silence;
 use super::words::{check_word, labels};
 use super::{Rule, thresholds};
 use crate::net::Family;
@@ -74,6 +75,7 @@ pub fn compile(config: &RuleConfig, context: &RuleContext) -> Result<Rule, Vec<R
             gate: decided.gate,
             lifecycle: decided.lifecycle?,
             escalation: decided.escalation,
+            silences: silences(&config.name, context),
             scope: decided.scope,
             max_prefixes: max_prefixes?,
             max_alerts_per_window: max_alerts?,
@@ -171,6 +173,13 @@ pub(super) fn has_limit(rule: &Rule, family: Family) -> bool {
     rule.lengths(family)
         .longest_first()
         .any(|length| rule.limits.iter().any(|l| l.is_set(family, length)))
+}
+
+fn silences(rule: &str, context: &RuleContext) -> Vec<Silence> {
+    let all = context.silences.iter();
+    all.filter(|silence| silence.is_about(rule))
+        .cloned()
+        .collect()
 }
 
 fn late(config: &RuleConfig, context: &RuleContext) -> LatePolicy {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::filter::Filter;
 use super::sets::Sets;
+use super::silence::Silence;
 use crate::flow::{SamplingConfig, SamplingDefault, SamplingMode};
 use crate::window::EventTime;
 
@@ -20,6 +21,8 @@ pub struct RuleContext {
     pub observe: Filter,
     /// `sets`
     pub sets: Sets,
+    /// `silences`
+    pub silences: Vec<Silence>,
     /// The text of every file that a rule names, under the path that the rule has for it.
     pub files: BTreeMap<PathBuf, String>,
 }
@@ -36,6 +39,7 @@ impl Default for RuleContext {
             },
             observe: Filter::default(),
             sets: Sets::new(),
+            silences: Vec::new(),
             files: BTreeMap::new(),
         }
     }

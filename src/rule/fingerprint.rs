@@ -145,6 +145,9 @@ pub(super) fn decision(rule: &Rule) -> Fingerprint {
     for level in &rule.escalation {
         line(&mut text, "escalation", &escalation(level));
     }
+    for silence in &rule.silences {
+        line(&mut text, "silence", &silence.canonical());
+    }
     for entry in rule.scope.iter().flat_map(Scope::entries) {
         label_lines(&mut text, &entry.prefix.to_string(), &entry.labels);
     }

@@ -20,6 +20,8 @@ mod scope;
 mod sets;
 mod settings;
 mod shapes;
+mod silence;
+mod silence_config;
 #[cfg(test)]
 mod tests;
 mod thresholds;
@@ -53,6 +55,8 @@ pub use settings::{
     ListOrFile, OverrideConfig, PrefixLengthConfig, RuleConfig, ScopeItem, Threshold,
     ThresholdsConfig, TotalsConfig,
 };
+pub use silence::Silence;
+pub use silence_config::{Day, SilenceConfig, WeeklyConfig};
 pub use warn::warnings;
 
 /// A compiled rule.
@@ -97,6 +101,8 @@ pub struct Rule {
     pub lifecycle: Lifecycle,
     /// Higher severities, lowest first.
     pub escalation: Vec<Level>,
+    /// When its alerts are written and not active.
+    pub silences: Vec<Silence>,
     /// Own prefixes: others are not selected.
     pub scope: Option<Scope>,
     /// Leaves kept per window and family. Default 4,000,000.

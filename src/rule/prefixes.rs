@@ -139,6 +139,13 @@ impl PrefixSet {
         }
     }
 
+    /// Whether one of the prefixes is `prefix` or covers it.
+    pub fn covers(&self, prefix: Prefix) -> bool {
+        let before = self.prefixes.partition_point(|held| *held <= prefix);
+        // Sorted by address, then length, and none inside another: only the one right before can.
+        before > 0 && self.prefixes[before - 1].covers(prefix)
+    }
+
     /// The prefixes: sorted, none inside another.
     pub fn prefixes(&self) -> &[Prefix] {
         &self.prefixes
@@ -184,6 +191,17 @@ mod tests {
             let set = PrefixSet::new(prefixes.clone());
             for addr in addrs {
                 prop_assert_eq!(set.contains(addr), prefixes.iter().any(|p| p.contains(addr)));
+            }
+        }
+
+        #[test]
+        fn a_set_covers_exactly_what_one_of_its_prefixes_covers(
+            prefixes in proptest::collection::vec(prefix(), 0..30),
+            inside in proptest::collection::vec(prefix(), 1..30),
+        ) {
+            let set = PrefixSet::new(prefixes.clone());
+            for prefix in inside {
+                prop_assert_eq!(set.covers(prefix), prefixes.iter().any(|p| p.covers(prefix)));
             }
         }
 

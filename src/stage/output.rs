@@ -72,12 +72,13 @@ impl Output {
         Ok(self.public(&self.names.alerts, key, payload, ALERT_SCHEMA, end, now))
     }
 
-    /// What an alert's record means for the topic of open alerts: the same, or a tombstone when it has ended.
+    /// What an alert's record means for the topic of open alerts: the same, or a tombstone when it has ended or is
+    /// silenced.
     fn active(&self, alert: &Alert, record: OutRecord) -> OutRecord {
-        let is_open = alert.status != Status::Ended;
+        let is_active = alert.status != Status::Ended && alert.silenced_by.is_none();
         OutRecord {
             topic: Arc::clone(&self.names.active),
-            payload: record.payload.filter(|_| is_open),
+            payload: record.payload.filter(|_| is_active),
             ..record
         }
     }

@@ -110,14 +110,16 @@ pub struct DetectStatus {
     pub leaves: u64,
     /// Emissions: each is one committed transaction.
     pub emissions: Work,
-    /// Alerts that are open after the last final window, by rule, of the rules that are this process's to finalise.
+    /// Alerts that are open and not silenced after the last final window, by rule, of the rules that are this process's to finalise.
     pub active_alerts: BTreeMap<String, u64>,
     /// Final messages of alerts committed.
     pub alerts: u64,
-    /// Alerts that started, and those that ended, among these.
+    /// Alerts that started, and those that ended, among these; those that are silenced left out.
     pub alerts_started: u64,
     /// See [`Self::alerts_started`].
     pub alerts_ended: u64,
+    /// Alerts that started silenced.
+    pub alerts_silenced: u64,
     /// Provisional messages of alerts committed.
     pub provisional_alerts: u64,
     /// Prefixes over `max_alerts_per_window`.

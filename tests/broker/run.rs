@@ -5,13 +5,16 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use hotprefix::partial::{Fates, Partial, decode};
+use serde_json::json;
 
 use crate::support::app::{App, Instance};
 use crate::support::flows::{Content, Load, Outgoing, Record};
 use crate::support::kafka_client::{Incoming, Reader, Topic, Writer, committed, read_all};
 use crate::support::kafka_node::Cluster;
 use crate::support::model::{self, Outcome, Rule};
-use crate::support::outcome::{Message, alerts, assert_lives, assert_same, comparable, windows};
+use crate::support::outcome::{
+    Message, Silence, alerts, assert_lives, assert_same, comparable, windows,
+};
 
 /// How long a load may take to be counted to its end: far more than it needs on an idle machine.
 const COUNTED: Duration = Duration::from_mins(3);
@@ -63,7 +66,11 @@ impl Prepared {
     }
 
     pub(crate) fn app<'c>(&self, cluster: &'c Cluster, id: &str) -> App<'c> {
-        App::new(cluster, id, &self.topic, &self.rules)
+        let app = App::new(cluster, id, &self.topic, &self.rules);
+        match Silence::within(&self.outcome) {
+            Some(silence) => app.set("silences", json!([silence.as_config()])),
+            None => app,
+        }
     }
 
     /// Waits until each window of the model is final, stops the instances, and compares everything.
@@ -104,7 +111,8 @@ impl Prepared {
             &self.outcome.windows,
         );
         let all = |records| messages(records).collect::<Vec<_>>();
-        assert_lives(id, &all(&output.alerts), &all(&output.windows));
+        let (alerts, windows) = (all(&output.alerts), all(&output.windows));
+        assert_lives(id, &alerts, &windows, Silence::within(&self.outcome));
         assert!(
             output.active == open_alerts(&output.alerts),
             "{id}: the open alerts are not those of the alert topic"
@@ -260,11 +268,13 @@ pub(crate) fn latest(records: &[Incoming]) -> BTreeMap<Vec<u8>, Vec<u8>> {
     latest
 }
 
-/// The last message of each key of the alert topic that is no end.
+/// The last message of each key of the alert topic, where that is no end and not silenced.
 pub(crate) fn open_alerts(records: &[Incoming]) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut latest = latest(records);
-    let ended = br#""status":"ended""#;
-    latest.retain(|_, alert| !alert.windows(ended.len()).any(|part| part == ended));
+    latest.retain(|_, alert| {
+        let says = |text: &[u8]| alert.windows(text.len()).any(|part| part == text);
+        !says(br#""status":"ended""#) && !says(br#""silenced_by":"#)
+    });
     latest
 }
 

@@ -48,7 +48,7 @@ pass() {
     shift
     local status=0
     CARGO_TARGET_DIR=$home/$half/target "$home/tool/bin/cargo-mutants" mutants --dir "$home/$half/tree" --in-place \
-        --output "$home/$half" --shard "$half/2" --timeout 45 --build-timeout 300 --no-shuffle --colors never "$@" || status=$?
+        --output "$home/$half" --shard "$half/2" --timeout 120 --build-timeout 300 --no-shuffle --colors never "$@" || status=$?
     # 2 and 3: some were missed, or ran into the time-out.
     ((status == 0 || status == 2 || status == 3))
 }

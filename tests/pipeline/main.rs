@@ -35,12 +35,14 @@ fn check(load: &Load, seed: u64, crash_percent: u64) -> Vec<String> {
         "the load has alerts: {}",
         expected.alerts.len()
     );
-    let mut simulation = Simulation::new(&rules::rules(), load.partitions, &records, seed);
+    let silence = outcome::Silence::within(&expected);
+    let partitions = load.partitions;
+    let mut simulation = Simulation::new(&rules::rules(), silence, partitions, &records, seed);
     simulation.run(crash_percent);
     let (alerts, windows) = simulation.messages();
     let what = format!("seed {seed}, {} partitions", load.partitions);
     outcome::assert_same(&what, &outcome::alerts(alerts.clone()), &expected.alerts);
-    outcome::assert_lives(&what, &alerts, &windows);
+    outcome::assert_lives(&what, &alerts, &windows, silence);
     outcome::assert_same(&what, &outcome::windows(windows), &expected.windows);
     let fates = simulation.fates();
     let got = [
@@ -70,6 +72,8 @@ fn alerts_equal_the_model_and_are_the_same_for_every_partitioning_and_interleavi
     let mut first = None;
     for (seed, partitions) in [(1, 1), (2, 4), (3, 4), (4, 16)] {
         let values = check(&Load::new(1, 10_000, partitions, BASE), seed, 0);
+        let is_silenced = |value: &String| value.contains("\"silenced_by\"");
+        assert!(values.iter().any(is_silenced), "some are silenced");
         let first = first.get_or_insert_with(|| values.clone());
         assert!(*first == values, "{partitions} partitions differ from one");
     }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::flows::{Outgoing, Random, Record};
 use crate::model::Rule;
-use crate::outcome::Message;
+use crate::outcome::{Message, Silence};
 use crate::rules::as_config;
 
 const PARTIALS: usize = 3;
@@ -49,8 +49,14 @@ pub(crate) struct Simulation {
 }
 
 impl Simulation {
-    pub(crate) fn new(rules: &[Rule], partitions: usize, records: &[Record], seed: u64) -> Self {
-        let (plan, detect_plan) = plans(rules);
+    pub(crate) fn new(
+        rules: &[Rule],
+        silence: Option<Silence>,
+        partitions: usize,
+        records: &[Record],
+        seed: u64,
+    ) -> Self {
+        let (plan, detect_plan) = plans(rules, silence);
         let mut logs = vec![Vec::new(); partitions];
         for record in records {
             logs[record.out.partition as usize].push(record.out.clone());
@@ -248,10 +254,12 @@ fn detect_task(
 }
 
 /// The plans that a configuration with these rules makes.
-fn plans(rules: &[Rule]) -> (Arc<Plan>, DetectPlan) {
+fn plans(rules: &[Rule], silence: Option<Silence>) -> (Arc<Plan>, DetectPlan) {
+    let silences: Vec<_> = silence.map(Silence::as_config).into_iter().collect();
     let text = json!({
         "input": {"topics": [TOPIC]},
         "time": {"max_behind": "never"},
+        "silences": silences,
         "rules": rules.iter().map(as_config).collect::<Vec<_>>(),
     });
     load(&text.to_string())

@@ -120,6 +120,7 @@ fn rule(name: &str, interval_ms: u64, grace_ms: u64, late: LatePolicy) -> Rule {
         gate: None,
         lifecycle: Lifecycle::default(),
         escalation: Vec::new(),
+        silences: Vec::new(),
         scope: None,
         max_prefixes: 1000,
         max_alerts_per_window: 1000,

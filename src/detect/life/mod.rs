@@ -11,12 +11,17 @@
 //! Alerts on prefixes that cover one another are one [`Incident`] while one of them is open, and for
 //! `rearm` windows after. An alert whose prefix is over no more ends at once when one that covers it,
 //! or that it covers, took its place.
+//!
+//! An alert that starts while its prefix is silenced is so to its end, which comes when the silence is
+//! over. What is still over a threshold then starts again, in an alert that is not silenced.
 
 mod incident;
 mod shadow;
+mod silence;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub(super) use self::incident::{Incident, Name, Rest};
 use crate::alert::EndReason;
@@ -24,6 +29,15 @@ use crate::net::Prefix;
 use crate::rule::{Lifecycle, Rule};
 use crate::time::Timestamp;
 use crate::window::Window;
+
+/// Why alerts on a prefix are silenced in a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hush {
+    /// The silence.
+    pub(super) name: Arc<str>,
+    /// Whether alerts that were open before end.
+    pub(super) ends: bool,
+}
 
 /// One prefix in one window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +47,13 @@ pub(super) struct Seen {
     pub(super) bytes: u64,
     pub(super) packets: u64,
     pub(super) flows: u64,
+    pub(super) silence: Option<Hush>,
+}
+
+impl Seen {
+    const fn is_over(&self) -> bool {
+        self.severity.is_some()
+    }
 }
 
 /// A pending prefix or an open alert.
@@ -58,8 +79,10 @@ pub(super) struct Life {
     pub(super) peak: (u64, Timestamp),
     /// When it was last over a threshold.
     pub(super) severity: String,
-    /// Its own until it is open.
+    /// Its own until it is open, unless it takes the place of another alert on the prefix.
     pub(super) incident: Incident,
+    /// The silence that it started in: from then on, or not at all.
+    pub(super) silenced: Option<Arc<str>>,
 }
 
 impl Life {
@@ -77,11 +100,21 @@ impl Life {
             peak: (0, window.start),
             severity: String::new(),
             incident: Incident::new(name),
+            silenced: None,
         }
     }
 
     const fn is_open(&self) -> bool {
         self.revision > 0
+    }
+
+    /// Whether it takes the place of another alert on its prefix, which is `prefix`: before it is open.
+    fn goes_on(&self, prefix: Prefix) -> bool {
+        let name = Name {
+            first: self.first,
+            prefix,
+        };
+        self.incident != Incident::new(name)
     }
 
     /// What is to be said after another window.
@@ -164,7 +197,7 @@ impl Message {
 }
 
 /// What was told of a prefix before its window was final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shadow {
     /// The first window of the alert that was told.
     pub(super) first: Timestamp,
@@ -172,6 +205,8 @@ pub(super) struct Shadow {
     pub(super) revision: u32,
     /// As it was told.
     pub(super) incident: Incident,
+    /// As it was told.
+    pub(super) silenced: Option<Arc<str>>,
 }
 
 /// What is remembered of a prefix from window to window.
@@ -184,11 +219,12 @@ pub(super) struct Remembered {
 
 impl Remembered {
     /// A prefix that was told provisionally, in `revision`, as an alert of its window, which starts at `first`.
-    pub(super) const fn told(prefix: Prefix, first: Timestamp, revision: u32) -> Self {
+    pub(super) fn told(prefix: Prefix, first: Timestamp, revision: u32) -> Self {
         let shadow = Shadow {
             first,
             revision: revision.saturating_add(1),
             incident: Incident::new(Name { first, prefix }),
+            silenced: None,
         };
         Self {
             life: None,
@@ -213,6 +249,12 @@ impl Lives {
         &self.open
     }
 
+    /// How many of those are silenced.
+    pub(super) fn silenced(&self) -> usize {
+        let lives = self.open.iter().filter_map(|prefix| self.all.get(prefix));
+        lives.filter(|life| life.silenced.is_some()).count()
+    }
+
     /// Whether nothing is remembered.
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty() && self.shadows.is_empty() && self.rests.is_empty()
@@ -228,9 +270,9 @@ impl Lives {
             self.all.insert(prefix, life);
         }
         if let Some(shadow) = shadow {
-            let known = self.shadows.entry(prefix).or_insert(shadow);
-            if shadow.first < known.first {
-                *known = shadow;
+            let known = self.shadows.get(&prefix);
+            if known.is_none_or(|known| shadow.first < known.first) {
+                self.shadows.insert(prefix, shadow);
             }
         }
         self.rests.extend(rest.map(|rest| (prefix, rest)));
@@ -252,7 +294,7 @@ impl Lives {
                 && self.rests.get(&prefix) == before.rests.get(&prefix);
             let remembered = || Remembered {
                 life: self.all.get(&prefix).cloned(),
-                shadow: self.shadows.get(&prefix).copied(),
+                shadow: self.shadows.get(&prefix).cloned(),
                 rest: self.rests.get(&prefix).copied(),
             };
             (!is_same).then(|| (prefix, remembered()))

@@ -31,7 +31,8 @@ impl Lives {
             first,
             revision,
             incident,
-        } = *self.shadows.get(&prefix)?;
+            silenced,
+        } = self.shadows.get(&prefix)?.clone();
         let same = self.all.get(&prefix).filter(|life| life.first == first);
         if first > window.start || same.is_some_and(Life::is_open) {
             return None;
@@ -43,6 +44,7 @@ impl Lives {
         self.shadows.remove(&prefix);
         let mut life = Life::begin(Name { first, prefix }, window);
         life.incident = incident;
+        life.silenced = silenced;
         if let Some(seen) = seen {
             life.add(window, seen);
         }
@@ -75,16 +77,22 @@ impl Lives {
                 prefix: *prefix,
             };
             let known = life.filter(|life| life.first == first);
-            let shadow = self.shadows.get(prefix).map(|shadow| shadow.incident);
-            let open = known.filter(|life| life.is_open()).map(|l| l.incident);
-            let incident = shadow.or(open).unwrap_or_else(|| self.incident(name));
+            let shadow = self.shadows.get(prefix);
+            let shadow = shadow.map(|shadow| (shadow.incident, shadow.silenced.clone()));
+            let open = known.filter(|life| life.is_open());
+            let open = open.map(|life| (life.incident, life.silenced.clone()));
+            let (incident, silenced) = shadow
+                .or(open)
+                .unwrap_or_else(|| (self.incident(name), self.silenced_by(*prefix, over)));
             let mut life = known.cloned().unwrap_or_else(|| Life::begin(name, window));
             life.incident = incident;
+            life.silenced.clone_from(&silenced);
             life.add(window, seen);
             let shadow = Shadow {
                 first,
                 revision: revision.saturating_add(1),
                 incident,
+                silenced,
             };
             self.shadows.insert(*prefix, shadow);
             messages.push(Message {

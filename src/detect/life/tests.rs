@@ -10,12 +10,12 @@ use crate::rule::Clear;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-fn window(n: i64) -> Window {
+pub(super) fn window(n: i64) -> Window {
     Window::starting(Timestamp::from_millis(n * 60_000), MINUTE)
 }
 
 /// A network, two hosts in it, and one that is elsewhere.
-fn prefix(n: u32) -> Prefix {
+pub(super) fn prefix(n: u32) -> Prefix {
     match n {
         0 => Prefix::new(Addr::V4(0), 24),
         3 => Prefix::new(Addr::V4(7 << 8), 32),
@@ -23,7 +23,7 @@ fn prefix(n: u32) -> Prefix {
     }
 }
 
-fn pace(after: u32, hold: u32, repeat: u32) -> Lifecycle {
+pub(super) fn pace(after: u32, hold: u32, repeat: u32) -> Lifecycle {
     Lifecycle {
         after,
         hold,
@@ -33,12 +33,13 @@ fn pace(after: u32, hold: u32, repeat: u32) -> Lifecycle {
     }
 }
 
-fn seen(over: bool, bytes: u64) -> Seen {
+pub(super) fn seen(over: bool, bytes: u64) -> Seen {
     Seen {
         severity: over.then(|| "warning".to_owned()),
         bytes,
         packets: 1,
         flows: 1,
+        silence: None,
     }
 }
 
@@ -75,13 +76,30 @@ fn an_alert_starts_after_so_many_windows_and_ends_after_so_many() {
     );
 }
 
+/// Whether a silence ends open alerts, by prefix.
+type Hushes = BTreeMap<u32, bool>;
+
+/// With what silences them.
+fn hushed(mut all: BTreeMap<Prefix, Seen>, hushes: &Hushes) -> BTreeMap<Prefix, Seen> {
+    for (number, ends) in hushes {
+        if let Some(seen) = all.get_mut(&prefix(*number)) {
+            seen.silence = Some(Hush {
+                name: Arc::from("quiet"),
+                ends: *ends,
+            });
+        }
+    }
+    all
+}
+
 /// One step of a rule's history.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Prefixes over, below, and not seen at all.
-    Window(Vec<(u32, Option<bool>)>),
+    /// Prefixes over, below, and not seen at all; and which of them are silenced, by a silence that ends open
+    /// alerts or not.
+    Window(Vec<(u32, Option<bool>)>, Hushes),
     /// The same told of the next window but so many, before it is final.
-    Provisional(i64, Vec<u32>),
+    Provisional(i64, Vec<u32>, Hushes),
     /// A window in which nothing is looked for.
     Unlooked,
     End,
@@ -91,9 +109,10 @@ fn step() -> impl Strategy<Value = Step> {
     let state = prop_oneof![Just(Some(true)), Just(Some(false)), Just(None)];
     let prefixes = prop::collection::vec((0u32..4, state), 0..5);
     let told = prop::collection::vec(0u32..4, 0..3);
+    let hushes = || prop::collection::btree_map(0u32..4, any::<bool>(), 0..4);
     prop_oneof![
-        6 => prefixes.prop_map(Step::Window),
-        3 => (0i64..3, told).prop_map(|(ahead, told)| Step::Provisional(ahead, told)),
+        6 => (prefixes, hushes()).prop_map(|(states, hushes)| Step::Window(states, hushes)),
+        3 => (0i64..3, told, hushes()).prop_map(|(ahead, told, hushes)| Step::Provisional(ahead, told, hushes)),
         1 => Just(Step::Unlooked),
         1 => Just(Step::End),
     ]
@@ -107,6 +126,7 @@ struct Consumer {
     /// Prefixes whose last message was no end.
     active: BTreeSet<Prefix>,
     incidents: BTreeMap<(Prefix, Timestamp), Incident>,
+    silenced: BTreeMap<(Prefix, Timestamp), bool>,
 }
 
 impl Consumer {
@@ -119,6 +139,9 @@ impl Consumer {
         assert_eq!(known.is_none(), next == 0);
         if is_final && message.said != Said::Ended(EndReason::Unconfirmed) {
             self.incident(message);
+            let is_silenced = message.life.silenced.is_some();
+            let known = *self.silenced.entry(id).or_insert(is_silenced);
+            assert_eq!(known, is_silenced, "{message:?}");
         }
         assert!(
             known.is_some() || message.said == Said::Started,
@@ -143,8 +166,12 @@ impl Consumer {
         let Name { first, prefix: of } = incident.name;
         let known = self.incidents.contains_key(&(of, first));
         assert!(first <= life.first && known, "{message:?}");
-        let is_superseded = message.said == Said::Ended(EndReason::Superseded);
-        assert_eq!(message.by.is_some(), is_superseded);
+        match message.said {
+            Said::Ended(EndReason::Superseded) => assert!(message.by.is_some()),
+            Said::Ended(EndReason::Silenced) => assert!(life.silenced.is_none()),
+            Said::Ended(EndReason::SilenceOver) => assert!(life.silenced.is_some()),
+            _ => assert_eq!(message.by, None),
+        }
         if let Some(by) = message.by {
             assert!(by.first >= life.last, "{message:?}");
             assert!(by.prefix.covers(prefix) || prefix.covers(by.prefix));
@@ -174,13 +201,14 @@ proptest! {
         let mut saved: BTreeMap<Prefix, Remembered> = BTreeMap::new();
         for step in steps {
             match step {
-                Step::Window(states) => {
+                Step::Window(states, hushes) => {
                     let states: BTreeMap<u32, Option<bool>> = states.into_iter().collect();
                     // An open prefix is seen, unless it is folded.
                     let unknown: BTreeSet<Prefix> = states.iter().filter(|(_, s)| s.is_none()).map(|(p, _)| prefix(*p)).collect();
                     let open = lives.open().iter().filter(|p| !unknown.contains(p));
                     let mut all: BTreeMap<Prefix, Seen> = open.map(|p| (*p, seen(false, 1))).collect();
                     all.extend(states.iter().filter_map(|(p, s)| Some((prefix(*p), seen((*s)?, 7)))));
+                    let all = hushed(all, &hushes);
                     let told = told.remove(&next).unwrap_or_default();
                     let opened = lives.open().clone();
                     for message in lives.window(&pace, window(next), Some(&all), &told) {
@@ -190,13 +218,20 @@ proptest! {
                         let ended = !lives.open().contains(prefix);
                         prop_assert!(!ended || all[prefix].severity.is_none());
                     }
+                    for (prefix, life) in lives.all.iter().filter(|(_, life)| life.is_open()) {
+                        if let Some(seen) = all.get(prefix) {
+                            prop_assert!(life.silenced.is_none() || seen.silence.is_some());
+                            let must_end = seen.silence.as_ref().is_some_and(|silence| silence.ends);
+                            prop_assert!(!must_end || life.silenced.is_some());
+                        }
+                    }
                     next += 1;
                 }
-                Step::Provisional(ahead, over) => {
+                Step::Provisional(ahead, over, hushes) => {
                     let at = next + ahead;
                     let known = told.entry(at).or_default();
                     let over = over.into_iter().map(prefix).filter(|p| !known.contains(p));
-                    let over = over.map(|p| (p, seen(true, 3))).collect();
+                    let over = hushed(over.map(|p| (p, seen(true, 3))).collect(), &hushes);
                     for message in lives.provisional(&pace, window(at), ahead == 0, &over) {
                         consumer.read(&message, false);
                         known.insert(message.prefix);

@@ -44,26 +44,27 @@ impl Lives {
         &mut self,
         pace: &Lifecycle,
         window: Window,
-        seen: &BTreeMap<Prefix, Seen>,
+        all: &BTreeMap<Prefix, Seen>,
         told: &BTreeSet<Prefix>,
     ) -> Vec<Message> {
         self.rests.retain(|_, rest| rest.until > window.start);
-        self.all.retain(|prefix, life| {
-            let is_over = |seen: &Seen| seen.severity.is_some();
-            life.is_open() || seen.get(prefix).is_some_and(is_over)
-        });
+        self.all
+            .retain(|prefix, life| life.is_open() || all.get(prefix).is_some_and(Seen::is_over));
+        let mut messages = self.turn(pace, window, all);
         let mut said = BTreeMap::new();
-        for (prefix, seen) in seen {
-            let what = self.add(pace, window, *prefix, seen, told);
+        for prefix in all.keys() {
+            let what = self.add(pace, window, *prefix, all, told);
             said.extend(what.map(|what| (*prefix, (what, None))));
         }
-        for (prefix, by) in self.superseded(seen) {
+        for (prefix, by) in self.superseded(all) {
             let end = Said::Ended(EndReason::Superseded);
             said.insert(prefix, (end, Some(by)));
         }
         let said = said.into_iter();
-        said.filter_map(|(prefix, (said, by))| self.tell(pace, window, prefix, said, by))
-            .collect()
+        messages.extend(
+            said.filter_map(|(prefix, (said, by))| self.tell(pace, window, prefix, said, by)),
+        );
+        messages
     }
 
     /// Adds a window to what is known of a prefix: what is to be said of it, if anything.
@@ -72,10 +73,11 @@ impl Lives {
         pace: &Lifecycle,
         window: Window,
         prefix: Prefix,
-        seen: &Seen,
+        all: &BTreeMap<Prefix, Seen>,
         told: &BTreeSet<Prefix>,
     ) -> Option<Said> {
-        if seen.severity.is_none() && !self.open.contains(&prefix) {
+        let seen = all.get(&prefix)?;
+        if !seen.is_over() && !self.open.contains(&prefix) {
             return None;
         }
         let first = window.start;
@@ -84,15 +86,25 @@ impl Lives {
         life.add(window, seen);
         let said = life.say(pace, told.contains(&prefix))?;
         if said == Said::Started {
-            let first = life.first;
+            let name = Name {
+                first: life.first,
+                prefix,
+            };
             // Whatever a provisional message said: what is final does not depend on those.
-            let incident = self.incident(Name { first, prefix });
+            let incident = if life.goes_on(prefix) {
+                life.incident
+            } else {
+                self.incident(name)
+            };
             let same = related(&self.rests, prefix);
             let same = same.filter(|(_, rest)| rest.incident.name == incident.name);
             for prefix in same.map(|(prefix, _)| prefix).collect::<Vec<_>>() {
                 self.rests.remove(&prefix);
             }
-            self.all.get_mut(&prefix)?.incident = incident;
+            let silenced = self.silenced_by(prefix, all);
+            let life = self.all.get_mut(&prefix)?;
+            life.incident = incident;
+            life.silenced = silenced;
             // Those that start in the same window are one incident with it.
             self.open.insert(prefix);
         }
@@ -101,8 +113,10 @@ impl Lives {
 
     /// The event that an alert belongs to when it starts.
     pub(super) fn incident(&self, name: Name) -> Incident {
-        let others = related(&self.all, name.prefix)
-            .filter(|(other, _)| *other != name.prefix && self.open.contains(other));
+        let others = related(&self.all, name.prefix).filter(|(other, life)| {
+            let is_open = self.open.contains(other) || life.goes_on(*other);
+            *other != name.prefix && is_open
+        });
         let open = others.map(|(_, life)| life.incident).min();
         let rests = || related(&self.rests, name.prefix).map(|(_, rest)| rest.incident);
         let again = || {
@@ -117,12 +131,12 @@ impl Lives {
 
     /// Open alerts that are over no threshold now, each with the largest of those that started since it was.
     fn superseded(&self, seen: &BTreeMap<Prefix, Seen>) -> Vec<(Prefix, Name)> {
-        let is_below = |prefix: &&Prefix| seen.get(prefix).is_some_and(|s| s.severity.is_none());
+        let is_below = |prefix: &&Prefix| seen.get(prefix).is_some_and(|s| !s.is_over());
         let below = self.open.iter().filter(is_below);
         let by = |prefix: &Prefix| {
             let last = self.all.get(prefix)?.last;
             let others = related(&self.all, *prefix).filter_map(|(other, life)| {
-                let now = seen.get(&other).filter(|now| now.severity.is_some())?;
+                let now = seen.get(&other).filter(|now| now.is_over())?;
                 let is_new = self.open.contains(&other) && life.first >= last;
                 is_new.then_some((now.bytes, Reverse(other), life.first))
             });
@@ -150,7 +164,7 @@ impl Lives {
         })
     }
 
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         pace: &Lifecycle,
         window: Window,
@@ -204,6 +218,7 @@ impl Lives {
             let first = shadow.first;
             let mut life = Life::begin(Name { first, prefix }, window);
             life.incident = shadow.incident;
+            life.silenced = shadow.silenced;
             Message {
                 prefix,
                 said: Said::Ended(why),

@@ -70,6 +70,7 @@ pub(super) fn rule(name: &str, selection: u64, seconds: u64) -> Rule {
         gate: None,
         lifecycle: Lifecycle::default(),
         escalation: Vec::new(),
+        silences: Vec::new(),
         scope: None,
         max_prefixes: 1000,
         max_alerts_per_window: 100_000,

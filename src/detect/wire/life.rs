@@ -1,5 +1,7 @@
 //! What is remembered of single prefixes, and how alerts name a rule.
 
+use std::sync::Arc;
+
 use prost::Message as _;
 
 use super::{LIFE, Saved, fingerprint, message};
@@ -52,11 +54,13 @@ pub(in crate::detect) fn life(
             peak_at: life.peak.1.as_millis(),
             severity: life.severity,
             incident: Some(incident(&life.incident)),
+            silenced_by: life.silenced.as_deref().map(str::to_owned),
         }),
         shadow: shadow.map(|shadow| DetectShadow {
             first: shadow.first.as_millis(),
             revision: shadow.revision,
             incident: Some(incident(&shadow.incident)),
+            silenced_by: shadow.silenced.as_deref().map(str::to_owned),
         }),
         rest: rest.map(|rest| DetectRest {
             incident: Some(incident(&rest.incident)),
@@ -120,6 +124,7 @@ pub(super) fn decode_life(key: &str, value: &[u8]) -> Result<Saved, String> {
             peak: (saved.peak_bytes, Timestamp::from_millis(saved.peak_at)),
             severity: saved.severity,
             incident: decode_incident(saved.incident)?,
+            silenced: saved.silenced_by.map(Arc::from),
         })
     };
     let shadow = |saved: DetectShadow| -> Result<Shadow, String> {
@@ -127,6 +132,7 @@ pub(super) fn decode_life(key: &str, value: &[u8]) -> Result<Saved, String> {
             first: Timestamp::from_millis(saved.first),
             revision: saved.revision,
             incident: decode_incident(saved.incident)?,
+            silenced: saved.silenced_by.map(Arc::from),
         })
     };
     let rest = |saved: DetectRest| -> Result<Rest, String> {

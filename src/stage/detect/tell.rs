@@ -29,18 +29,22 @@ impl Worker<'_> {
             detect.emissions.bytes += bytes as u64;
             let last = emission.alerts.iter().filter(|a| a.r#final).count() as u64;
             detect.alerts += last;
-            let said = |status| {
-                let alerts = emission.alerts.iter();
-                alerts.filter(|a| a.r#final && a.status == status).count() as u64
+            let said = |status, is_silenced| {
+                let alerts = emission.alerts.iter().filter(|a| a.r#final);
+                let alerts = alerts.filter(|a| a.silenced_by.is_some() == is_silenced);
+                alerts.filter(|a| a.status == status).count() as u64
             };
-            detect.alerts_started += said(Status::Started);
-            detect.alerts_ended += said(Status::Ended);
+            detect.alerts_started += said(Status::Started, false);
+            detect.alerts_ended += said(Status::Ended, false);
+            detect.alerts_silenced += said(Status::Started, true);
             detect.provisional_alerts += emission.alerts.len() as u64 - last;
             detect.windows += emission.windows.len() as u64;
             detect.alerts_cut += emission.windows.iter().map(|w| w.alerts_cut).sum::<u64>();
             for (window, _) in final_windows {
                 let rule = window.rule.name.clone();
-                detect.active_alerts.insert(rule, window.alerts_open);
+                detect
+                    .active_alerts
+                    .insert(rule, window.alerts_open - window.alerts_silenced);
             }
         });
     }

@@ -109,7 +109,7 @@ pub(super) const ALL: &[Metric] = &[
         name: "hotprefix_alert_changes_total",
         unit: Unit::Count("alert"),
         labels: &[Label::one_of("status", &["started", "ended"])],
-        help: "Alerts that started, and alerts that ended, in final windows.",
+        help: "Alerts that started, and alerts that ended, in final windows; those that are silenced left out.",
         worry: "Far more of both than there are incidents: a threshold is where traffic usually is; see `lifecycle`.",
         source: Source::Counter(|s, show| {
             if let Some(d) = &s.now.detect {
@@ -122,10 +122,22 @@ pub(super) const ALL: &[Metric] = &[
         }),
     },
     Metric {
+        name: "hotprefix_silenced_alerts_total",
+        unit: Unit::Count("alert"),
+        labels: &[],
+        help: "Alerts that started silenced, in final windows.",
+        worry: "It grows outside of maintenance: a silence covers more than it was meant to; `silenced_by` in the alerts names it.",
+        source: Source::Counter(|s, show| {
+            if let Some(d) = &s.now.detect {
+                show(d.alerts_silenced as f64, &[]);
+            }
+        }),
+    },
+    Metric {
         name: "hotprefix_active_alerts",
         unit: Unit::Count("alert"),
         labels: RULE,
-        help: "Alerts of a rule that are open after its last final window, on the instance that finalised it.",
+        help: "Alerts of a rule that are open and not silenced after its last final window, on the instance that finalised it.",
         worry: "Above 0: that is what hotprefix is for. Look at the alerts.",
         source: Source::Gauge(|s, show| {
             let rules = s.now.detect.iter().flat_map(|d| &d.active_alerts);

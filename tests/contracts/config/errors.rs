@@ -493,6 +493,25 @@ fn what_is_in_a_rule() {
 }
 
 #[test]
+fn silences() {
+    let rules = "rules: [{name: inbound, filter: 'in_if == 1', thresholds: {bytes: 1MiB}}]";
+    let cases = [
+        "[{name: a, until: 2026-12-05T22:00Z, rules: [inbuond]}]",
+        "[{name: a, until: 2026-12-05T22:00:00Z}, {name: a, weekly: [{at: '1:00', for: 1h}]}]",
+        "[{name: a, weekly: [{at: '01:00', for: 30s}]}]",
+        "[{name: a, weekly: [{days: [saturday], at: '01:00', for: 1h}]}]",
+        "[{name: a, weekly: {at: '01:00', for: 1h}}]",
+        "[{name: a, zone: CEST, until: 2026-12-05T22:00}]",
+        "[{name: a, to: 2026-12-05T22:00}]",
+        "[{until: 2026-12-05T22:00}]",
+        "[{name: a}]",
+    ];
+    let cases = cases.map(|silences| format!("silences: {silences}\n{rules}"));
+    let cases: Vec<&str> = cases.iter().map(String::as_str).collect();
+    snapshot!(table(&cases));
+}
+
+#[test]
 fn sets_and_scopes_in_files() {
     let show = |name: &str, case: Case<'_>| {
         format!("{name}\n  -> {}\n", case.errors().replace('\n', "\n  -> "))

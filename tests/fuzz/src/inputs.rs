@@ -122,6 +122,7 @@ fn rule(name: &str, interval: u64, late: LatePolicy, mode: Mode) -> Arc<Rule> {
         gate: None,
         lifecycle: Lifecycle::default(),
         escalation: Vec::new(),
+        silences: Vec::new(),
         scope: None,
         max_prefixes: 16,
         max_alerts_per_window: 4,

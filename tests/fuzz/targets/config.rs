@@ -61,7 +61,7 @@ fn load(text: &[u8]) -> Result<Loaded, ConfigErrors> {
     config::load(std::slice::from_ref(&*FILE), [], [])
 }
 
-const WORDS: [&str; 72] = [
+const WORDS: [&str; 82] = [
     "application_id",
     "instance_id",
     "membership",
@@ -134,4 +134,14 @@ const WORDS: [&str; 72] = [
     ".nan",
     "0x10",
     "---\n",
+    "silences",
+    "prefixes",
+    "from",
+    "until",
+    "weekly",
+    "days",
+    "zone",
+    "end",
+    "Europe/Berlin",
+    "2026-12-05T22:00",
 ];

@@ -2,6 +2,7 @@
 
 mod background;
 mod lifecycle;
+mod silences;
 mod thresholds;
 
 use std::fmt::Write as _;
