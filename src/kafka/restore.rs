@@ -1,6 +1,6 @@
 //! Reads a partition of a compacted topic from its beginning to its true end.
 //!
-//! In: a partition and an end that was asked for with uncommitted records in view. Out: the latest value
+//! In: a partition, its first offset, and an end that was asked for with uncommitted records in view. Out: the latest value
 //! of each key. Guarantee: everything committed before the end was asked for is in it. A plain end of
 //! partition, or the watermarks of a `read_committed` client, would not do: both stop short of a
 //! transaction that is about to be decided (KAFKA-10167).
@@ -22,31 +22,36 @@ use crate::partial::SourceId;
 const BATCH: usize = 1000;
 /// How long one call waits.
 const WAIT: Duration = Duration::from_millis(50);
+/// How long the broker waits for more records when it has none: only then librdkafka tells of the end.
+const END_WAIT_MS: &str = "10";
 /// Without a record or an end for this long, the restore is given up and tried again.
 const STALLED: Duration = Duration::from_mins(1);
 
 /// By key the latest value and its offset, tombstones left out.
 pub(crate) type Table = BTreeMap<Vec<u8>, (Vec<u8>, i64)>;
 
-/// Reads `partition` up to `end`. `stopped` is asked now and then; when it says yes there is no result.
+/// Reads `partition` from its first offset, `low`, up to `end`. `stopped` is asked now and then; when it says yes there is no result.
 pub(crate) fn read_table(
     settings: &ClientSettings,
     group: &str,
     partition: &SourceId,
-    end: i64,
+    (low, end): (i64, i64),
     stopped: impl Fn() -> bool,
 ) -> Result<Option<Table>, RequestError> {
     let mut table = Table::new();
     let what = format!("reading {partition}");
     let retry = |e| RequestError::from_kafka(&what, &e);
-    let consumer = BaseConsumer::from_config_and_context(&settings.reader(group), settings.plain())
-        .map_err(retry)?;
+    let mut client = settings.reader(group);
+    client.set("fetch.wait.max.ms", END_WAIT_MS);
+    let consumer =
+        BaseConsumer::from_config_and_context(&client, settings.plain()).map_err(retry)?;
     authorise(consumer.client(), &consumer.context().access).map_err(RequestError::Retry)?;
     let consumer = Arc::new(consumer);
     let queue = PartitionQueue::take(&consumer, &partition.topic, partition.partition)
         .ok_or_else(|| RequestError::Retry(format!("{what}: no queue")))?;
     let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(&partition.topic, partition.partition, Offset::Beginning)
+    // A number: librdkafka asks what `Beginning` is half a second later, since it does not know the leader yet.
+    list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(low))
         .map_err(retry)?;
     consumer.assign(&list).map_err(retry)?;
     let mut buffer = Buffer::new(BATCH);

@@ -139,12 +139,17 @@ fn alerts(wrong: &mut Wrong, scrape: &Scrape, model: &Outcome, told: &[Incoming]
     wrong.unless_equal(scrape, "hotprefix_alerts_total", &is_final, written);
     assert!(final_ones.len() >= model.alerts.len());
     for status in ["started", "ended"] {
-        let said = final_ones
+        let (silenced, said): (Vec<_>, Vec<_>) = final_ones
             .iter()
             .filter(|m| m.body["status"] == status)
-            .count() as u64;
+            .partition(|m| m.is_silenced());
         let labels = [("status", status)];
+        let said = said.len() as u64;
         wrong.unless_equal(scrape, "hotprefix_alert_changes_total", &labels, said);
+        if status == "started" {
+            let silenced = silenced.len() as u64;
+            wrong.unless_equal(scrape, "hotprefix_silenced_alerts_total", &[], silenced);
+        }
     }
     let open = open_alerts(told);
     for rule in rules() {

@@ -202,12 +202,17 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Waits until `/readyz` says 200; panics with the log if the process ends before, or is not ready in time.
+    /// Waits until `/readyz` says 200, or nothing but that the format is wrong: loads hold junk on purpose. Panics with the
+    /// log if the process ends before, or is not ready in time.
     pub(crate) fn ready(&mut self) {
+        let is_ready = |(status, body): &(u16, String)| {
+            let mut reasons = body.lines();
+            *status == 200 || reasons.all(|reason| reason.contains(": wrong input format: "))
+        };
         let log = self.process.log().display().to_string();
         let deadline = Instant::now() + READY;
         let mut said = None;
-        while !matches!(said, Some((200, _))) {
+        while !said.as_ref().is_some_and(is_ready) {
             if let Some(status) = self.process.ended() {
                 panic!("{log}: ended with {status}:\n{}", self.process.output());
             }

@@ -166,11 +166,12 @@ impl Silence {
         let starts = || outcome.windows.keys().map(|(_, start)| *start);
         let (first, last) = (starts().min()?, starts().max()?);
         let third = (last - first) / 3;
-        Some(Self {
+        let silence = Self {
             prefix: around.expect("a shorter length").trunc(),
             from: first + third,
             until: last - third,
-        })
+        };
+        (silence.from < silence.until).then_some(silence)
     }
 
     /// As an operator writes it.

@@ -166,7 +166,7 @@ impl Restorer {
             topic: Arc::clone(&self.shell.names.state),
             partition: source.partition,
         };
-        let (_, end) = self.pulse.during(|| self.offsets.bounds(&state))?;
+        let (first, end) = self.pulse.during(|| self.offsets.bounds(&state))?;
         let group = self.shell.settings.group("detect");
         let stopped = || self.shell.stop.is_requested() || alive.strong_count() == 0;
         // It watches itself: reading a long state may take longer than a pulse.
@@ -175,7 +175,7 @@ impl Restorer {
         } else {
             // On the first start there is nothing to read, but whether we may read it had better show now than at
             // the next one.
-            read_table(&self.shell.settings, &group, &state, end, stopped)?
+            read_table(&self.shell.settings, &group, &state, (first, end), stopped)?
         };
         let Some(table) = table else {
             return Ok(None);
