@@ -70,6 +70,9 @@ struct Node {
     process: Mutex<Option<Process>>,
 }
 
+/// For a broker that nobody kills: on a busy machine it is not taken to be gone.
+pub(crate) const PATIENT: &str = "broker.session.timeout.ms=60000\n";
+
 /// What node 1 has besides.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct More {
@@ -87,7 +90,11 @@ impl Cluster {
     /// The one-node cluster that all tests of this process share. Topic names must be the test's own.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
-        SHARED.get_or_init(|| kept(Cluster::start))
+        let patient = || More {
+            settings: PATIENT.to_owned(),
+            ..More::default()
+        };
+        SHARED.get_or_init(|| kept(move || Cluster::start_with(patient)))
     }
 
     /// A new cluster of one node.
@@ -319,7 +326,8 @@ impl Node {
     }
 
     /// Default limits, but for what makes a fault test wait: session time-outs, and the sweep for
-    /// transactions that timed out.
+    /// transactions that timed out. A killed broker that sweeps before it has a session again takes partitions
+    /// without a leader for deleted ones, and leaves their transactions open for ever (Kafka 4.3.1).
     fn settings(&self, cluster: &Cluster) -> String {
         let Self { id, dir, .. } = self;
         let data = dir.join("data").display().to_string();
@@ -362,7 +370,7 @@ group.consumer.session.timeout.ms=3000
 group.consumer.min.session.timeout.ms=3000
 group.consumer.heartbeat.interval.ms=1000
 group.consumer.min.heartbeat.interval.ms=1000
-transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+transaction.abort.timed.out.transaction.cleanup.interval.ms=5000
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 {}",

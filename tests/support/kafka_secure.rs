@@ -10,7 +10,7 @@ use rdkafka::ClientConfig;
 use super::app::App;
 use super::authority::{Authority, Issued};
 use super::issuer::{self, Issuer};
-use super::kafka_node::{Cluster, More, free_port, kept};
+use super::kafka_node::{Cluster, More, PATIENT, free_port, kept};
 use super::tools;
 
 /// Unmistakable, so that a search for them finds nothing else.
@@ -59,7 +59,7 @@ impl Secure {
                 .iter()
                 .map(|(name, protocol)| (*name, free_port(), *protocol))
                 .collect(),
-            settings: settings(&authority, &server, &issuer),
+            settings: settings(&authority, &server, &issuer) + PATIENT,
             java: vec![format!(
                 "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={}",
                 key_set(&issuer)
