@@ -130,6 +130,38 @@ fn a_restart_at_any_window_changes_nothing_of_a_life() {
 }
 
 #[test]
+fn what_was_told_early_and_is_confirmed_is_not_taken_back_after_a_restart() {
+    let rule = long();
+    let told = |restarts: bool| {
+        let mut world = World::new(plan([rule.clone()]));
+        for source in 0..2 {
+            world.mark(marker(source, 2, &[&rule], Some(103)));
+        }
+        for start in [100, 110] {
+            world.apply(delta(&rule, start, &[(1, 150)]));
+        }
+        world.mark(marker(0, 2, &[&rule], Some(122)));
+        assert!(!world.overdue(0));
+        assert!(world.overdue(1_000), "the other source is away");
+        // The first window is whole now, of the second what was told early stands.
+        world.mark(marker(1, 2, &[&rule], Some(112)));
+        if restarts {
+            world.restart();
+        }
+        world.mark(marker(1, 2, &[&rule], Some(122)));
+        lives(&world)
+    };
+    let expected = [
+        "01:40 started 0 150 of 150",
+        "01:50 ongoing 1 150 of 150",
+        "01:40 started 2 150 of 150",
+        "01:50 ongoing 3 150 of 300",
+    ];
+    assert_eq!(told(false), expected);
+    assert_eq!(told(true), expected);
+}
+
+#[test]
 fn alerts_of_a_rule_that_is_removed_end_when_nobody_counts_it_any_more() {
     let (rule, other) = (long(), rule("other", 2, 10));
     let mut world = World::new(plan([rule.clone(), other.clone()]));
