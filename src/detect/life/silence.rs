@@ -36,7 +36,7 @@ impl Lives {
             let ended = self.tell(pace, window, prefix, Said::Ended(why), next);
             if let (Some(next), Some(ended)) = (next, &ended) {
                 let mut life = Life::begin(next, window);
-                life.over = pace.after.saturating_sub(1);
+                life.over = pace.after;
                 life.incident = ended.life.incident;
                 self.all.insert(prefix, life);
             }
@@ -54,8 +54,9 @@ impl Lives {
     ) -> Option<Arc<str>> {
         let silence = seen.get(&prefix)?.silence.as_ref()?;
         let goes_on = |(other, life): (Prefix, &Life)| {
+            // What is not over a threshold any more is open, or it would not be here.
             let is_below = seen.get(&other).is_some_and(|seen| !seen.is_over());
-            is_below && self.open.contains(&other) && life.silenced.is_none()
+            is_below && life.silenced.is_none()
         };
         let moved = !silence.ends && related(&self.all, prefix).any(goes_on);
         (!moved).then(|| Arc::clone(&silence.name))

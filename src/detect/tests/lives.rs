@@ -133,10 +133,7 @@ fn a_restart_at_any_window_changes_nothing_of_a_life() {
 fn what_was_told_early_and_is_confirmed_is_not_taken_back_after_a_restart() {
     let rule = long();
     let told = |restarts: bool| {
-        let mut world = World::new(plan([rule.clone()]));
-        for source in 0..2 {
-            world.mark(marker(source, 2, &[&rule], Some(103)));
-        }
+        let mut world = held_back(&rule);
         for start in [100, 110] {
             world.apply(delta(&rule, start, &[(1, 150)]));
         }
@@ -159,6 +156,44 @@ fn what_was_told_early_and_is_confirmed_is_not_taken_back_after_a_restart() {
     ];
     assert_eq!(told(false), expected);
     assert_eq!(told(true), expected);
+}
+
+/// A rule in a world of two sources, the second of which is away after second 103.
+fn held_back(rule: &Rule) -> World {
+    let mut world = World::new(plan([rule.clone()]));
+    for source in 0..2 {
+        world.mark(marker(source, 2, &[rule], Some(103)));
+    }
+    world
+}
+
+#[test]
+fn a_window_that_waits_tells_of_each_prefix_once() {
+    let rule = long();
+    let mut world = held_back(&rule);
+    world.apply(delta(&rule, 100, &[(1, 150)]));
+    world.mark(marker(0, 2, &[&rule], Some(112)));
+    assert!(!world.overdue(0));
+    assert!(world.overdue(1_000));
+    world.apply(delta(&rule, 100, &[(1, 10), (99, 150)]));
+    assert!(world.overdue(2_000));
+    assert_eq!(world.committed.prefixes(), ["10.0.0.1/32", "10.0.0.99/32"]);
+}
+
+#[test]
+fn a_window_that_waits_tells_what_would_start_in_it_if_it_is_the_next() {
+    let mut rule = long();
+    rule.lifecycle.after = 2;
+    let mut world = held_back(&rule);
+    world.apply(delta(&rule, 100, &[(1, 150)]));
+    world.apply(delta(&rule, 110, &[(1, 150)]));
+    for source in 0..2 {
+        world.mark(marker(source, 2, &[&rule], Some(112)));
+    }
+    world.mark(marker(0, 2, &[&rule], Some(122)));
+    assert!(!world.overdue(0));
+    assert!(world.overdue(1_000));
+    assert_eq!(lives(&world), ["01:50 started 0 150 of 300"]);
 }
 
 #[test]
