@@ -183,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn open_alerts_that_are_silenced_are_counted() {
+        let mut lives = Lives::default();
+        let mut all: BTreeMap<Prefix, Seen> = (1..=3).map(|n| (prefix(n), seen(true, 1))).collect();
+        for number in [1, 3] {
+            if let Some(seen) = all.get_mut(&prefix(number)) {
+                seen.silence = Some(hush(false));
+            }
+        }
+        lives.window(&pace(1, 1, 1), window(0), Some(&all), &BTreeSet::new());
+        assert_eq!((lives.open().len(), lives.silenced()), (3, 2));
+    }
+
+    #[test]
     fn what_takes_the_place_of_an_open_alert_is_not_silenced_unless_it_is_to_end() {
         // A host that is not silenced, then its network, which is.
         let moves: &[(&[u32], &[u32])] = &[(&[1], &[]), (&[0], &[0])];

@@ -95,6 +95,29 @@ fn an_attack_that_runs_when_maintenance_begins_goes_on_unless_it_is_to_end() {
 }
 
 #[test]
+fn of_several_silences_one_that_ends_alerts_is_enough() {
+    let silence = |name: &str, from: &str, end: bool| {
+        format!(
+            "- {{name: {name}, from: '2023-11-14T22:{from}:00Z', until: '2023-11-15T00:00:00Z', end: {end}}}\n"
+        )
+    };
+    let silences = silence("first", "13", false) + &silence("second", "14", true);
+    let later = silence("first", "14", false) + &silence("second", "14", true);
+    let minutes: Minutes<'_> = &[&[HOST], &[HOST]];
+    assert_eq!(
+        told(&format!("silences:\n{silences}"), minutes),
+        "0 one 192.0.2.1/32 started 0, silenced by first\n\
+         1 one 192.0.2.1/32 ongoing 1, silenced by first\n"
+    );
+    assert_eq!(
+        told(&format!("silences:\n{later}"), minutes),
+        "0 one 192.0.2.1/32 started 0\n\
+         1 one 192.0.2.1/32 ended 1, silenced\n\
+         1 one 192.0.2.1/32 started 0, silenced by first\n"
+    );
+}
+
+#[test]
 fn a_weekly_schedule_is_of_its_zone_and_of_its_days() {
     // In Berlin it is 23:13.
     let at = |days: &str| {
