@@ -2,20 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{Minutes, alerts, owned};
-use crate::BASE;
+use super::{Minutes, alerts, minute, owned, word};
 
 /// What the rules in `yaml` write for traffic, a line for each message: where in its life an alert is.
 fn lives(yaml: &str, minutes: Minutes<'_>) -> String {
     let mut out = String::new();
     for alert in alerts(yaml, &owned(minutes)) {
-        let start: jiff::Timestamp = alert.window.start.parse().expect("it is a time");
-        let minute = (start.as_millisecond() - BASE) / 60_000;
-        let text = |value| match value {
-            serde_json::Value::String(text) => text,
-            other => panic!("{other} is no text"),
-        };
-        let status = text(serde_json::to_value(alert.status).expect("a status"));
+        let (minute, status) = (minute(&alert), word(alert.status));
         let over = if alert.triggers.is_empty() {
             "below"
         } else {
@@ -38,11 +31,7 @@ fn lives(yaml: &str, minutes: Minutes<'_>) -> String {
             let _ = write!(out, ", pulse {}", alert.incident_pulse);
         }
         if let Some(reason) = alert.end_reason {
-            let _ = write!(
-                out,
-                ", {}",
-                text(serde_json::to_value(reason).expect("a reason"))
-            );
+            let _ = write!(out, ", {}", word(reason));
         }
         out.push('\n');
     }

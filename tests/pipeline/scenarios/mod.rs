@@ -62,6 +62,20 @@ fn alerts(yaml: &str, minutes: &[Vec<(String, u64)>]) -> Vec<Alert> {
     alerts
 }
 
+/// The minute that an alert's window is, from 0 on.
+fn minute(alert: &Alert) -> i64 {
+    let start: jiff::Timestamp = alert.window.start.parse().expect("it is a time");
+    (start.as_millisecond() - BASE) / 60_000
+}
+
+/// A status or a reason as JSON has it.
+fn word(value: impl serde::Serialize) -> String {
+    match serde_json::to_value(value).expect("it can be written") {
+        serde_json::Value::String(text) => text,
+        other => panic!("{other} is no text"),
+    }
+}
+
 /// A flow as goflow2 writes it, in the middle of a minute.
 fn record(minute: i64, addr: &str, bytes: u64) -> String {
     let dst: IpAddr = addr.parse().expect("an address");
@@ -79,8 +93,7 @@ fn record(minute: i64, addr: &str, bytes: u64) -> String {
 
 /// What an operator asks of an alert first.
 fn line(alert: &Alert) -> String {
-    let start: jiff::Timestamp = alert.window.start.parse().expect("it is a time");
-    let minute = (start.as_millisecond() - BASE) / 60_000;
+    let minute = minute(alert);
     let volume = alert.conditioned_volume.unwrap_or(alert.volume).bytes;
     let thresholds: Vec<String> = alert
         .triggers

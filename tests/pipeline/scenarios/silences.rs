@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Minutes, alerts, owned};
-use crate::BASE;
+use super::{Minutes, alerts, minute, owned, word};
 
 /// What is written, a line for each message: what of the alert's life is said, and whether it is silenced. Of two rules
 /// the second has a label.
@@ -22,19 +21,12 @@ fn told(silences: &str, minutes: Minutes<'_>) -> String {
                    lifecycle: {hold: 1}\n";
     let mut out = String::new();
     for alert in alerts(&format!("{silences}{rules}"), &owned(minutes)) {
-        let start: jiff::Timestamp = alert.window.start.parse().expect("it is a time");
-        let minute = (start.as_millisecond() - BASE) / 60_000;
-        let text = |value| match value {
-            serde_json::Value::String(text) => text,
-            other => panic!("{other} is no text"),
-        };
-        let status = text(serde_json::to_value(alert.status).expect("a status"));
+        let (minute, status) = (minute(&alert), word(alert.status));
         let (rule, prefix, revision) = (&alert.rule.name, &alert.prefix, alert.revision);
         // Writing to a `String` cannot fail.
         let _ = write!(out, "{minute} {rule} {prefix} {status} {revision}");
         if let Some(reason) = alert.end_reason {
-            let reason = text(serde_json::to_value(reason).expect("a reason"));
-            let _ = write!(out, ", {reason}");
+            let _ = write!(out, ", {}", word(reason));
         }
         if let Some(silence) = alert.silenced_by {
             let _ = write!(out, ", silenced by {silence}");
