@@ -61,7 +61,7 @@ pub struct FileConfig {
     /// Logs.
     pub telemetry: TelemetrySection,
     /// Named sets for filters (`exporter in sets.borders`): a list, or `{file: PATH}` with one entry per
-    /// line.
+    /// line, which is read again on SIGHUP and when it changes.
     pub sets: BTreeMap<String, SetSection>,
     /// Files with one rule or a list of rules each, `*` and `?` allowed, relative to this file.
     pub rule_files: Vec<String>,

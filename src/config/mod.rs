@@ -23,6 +23,7 @@ mod model;
 mod observe;
 mod rules;
 mod schema;
+mod set_files;
 mod sets;
 mod shape;
 mod silences;
@@ -31,6 +32,7 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ::config::{Value, ValueKind};
 
@@ -51,6 +53,7 @@ pub use model::{
     OutputConfig, OutputFormat, TelemetryConfig,
 };
 pub use schema::schema;
+pub use set_files::SetFiles;
 
 /// A configuration that is valid.
 #[derive(Clone, Debug)]
@@ -148,7 +151,7 @@ fn read(
     if needs_rules && rules.is_empty() && issues.is_clean() {
         check::no_rules(&file, &tree, &mut issues);
     }
-    let config = check_all(&file, &tree, &rules, &mut issues);
+    let config = check_all(&file, tree, rules, &mut issues);
     issues.finish().map(|warnings| Loaded {
         config,
         file,
@@ -156,12 +159,15 @@ fn read(
     })
 }
 
-fn check_all(file: &FileConfig, tree: &Tree, located: &[Located], issues: &mut Issues) -> Config {
-    let kafka = kafka::check(&file.kafka, tree, issues);
-    let sets = sets::read(&file.sets, tree, issues);
-    let observe = observe::filter(&file.input.observe, &sets, tree, issues);
+fn check_all(file: &FileConfig, tree: Tree, located: Vec<Located>, issues: &mut Issues) -> Config {
+    let kafka = kafka::check(&file.kafka, &tree, issues);
+    let sets = sets::read(&file.sets, &tree, issues);
+    let observe = observe::filter(&file.input.observe, &sets, &tree, issues);
     let (internal, dead_letters) = check::counts(file);
-    let mut checker = Checker { tree, issues };
+    let mut checker = Checker {
+        tree: &tree,
+        issues,
+    };
     checker.name("application_id", &file.application_id);
     if let Some(instance) = &file.instance_id {
         checker.name("instance_id", instance);
@@ -183,10 +189,11 @@ fn check_all(file: &FileConfig, tree: &Tree, located: &[Located], issues: &mut I
         http: checker.http(&file.http.listen),
         telemetry: checker.telemetry(file),
         rules: Vec::new(),
+        set_files: None,
     };
     let observe = observe.unwrap_or_default();
-    sets::warn_unused(&file.sets, located, &file.input.observe, issues);
-    let silences = silences::compile(&file.silences, located, tree, issues);
+    sets::warn_unused(&file.sets, &located, &file.input.observe, issues);
+    let silences = silences::compile(&file.silences, &located, &tree, issues);
     let mut compiler = Compiler::new(RuleContext {
         event_time: time.event_time,
         sampling,
@@ -195,11 +202,13 @@ fn check_all(file: &FileConfig, tree: &Tree, located: &[Located], issues: &mut I
         silences,
         files: BTreeMap::new(),
     });
-    for rule in located {
+    for rule in &located {
         config.rules.extend(compiler.compile(rule, issues));
     }
     if issues.is_clean() {
         warn::about(&config, issues);
+        let context = compiler.into_context();
+        config.set_files = SetFiles::of(file, tree, located, context).map(Arc::new);
     }
     config
 }

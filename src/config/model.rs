@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::count::Plan;
 use crate::flow::{DirectionDefault, FormatName, SamplingConfig};
+use crate::rule::Rule;
 use crate::time::Timestamp;
 use crate::window::TimeConfig;
 
@@ -43,7 +44,9 @@ pub struct Config {
     /// Logs.
     pub telemetry: TelemetryConfig,
     /// Rules, inline and from `rule_files`.
-    pub rules: Vec<crate::rule::Rule>,
+    pub rules: Vec<Rule>,
+    /// Named sets that are in files, to be read again. `None`: there is none.
+    pub set_files: Option<Arc<super::SetFiles>>,
 }
 
 impl Config {
@@ -61,8 +64,15 @@ impl Config {
 
     /// What count is told: by the service and by `replay` alike.
     pub fn count_plan(&self) -> Plan {
+        let rules = self.rules.iter().cloned().map(Arc::new);
+        self.count_plan_of(rules.collect(), Vec::new())
+    }
+
+    /// The same with `rules` that differ in named sets, which `replaced` were before.
+    pub fn count_plan_of(&self, rules: Vec<Arc<Rule>>, replaced: Vec<Arc<Rule>>) -> Plan {
         Plan {
-            rules: self.rules.iter().cloned().map(Arc::new).collect(),
+            rules,
+            replaced,
             time: self.time,
             sampling: self.sampling.clone(),
             format: self.input.format,

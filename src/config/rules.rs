@@ -222,7 +222,7 @@ fn shown_folder(folder: &Path) -> String {
 }
 
 /// The path of `key`, itself a path, in the rule at `path`, which is empty for a rule in a file of its own.
-fn below(path: &str, key: &str) -> String {
+pub(super) fn below(path: &str, key: &str) -> String {
     if path.is_empty() {
         key.to_owned()
     } else {
@@ -236,6 +236,11 @@ pub(super) struct Compiler(RuleContext);
 impl Compiler {
     pub(super) const fn new(context: RuleContext) -> Self {
         Self(context)
+    }
+
+    /// What all rules are compiled with.
+    pub(super) fn into_context(self) -> RuleContext {
+        self.0
     }
 
     /// The compiled rule, and what is doubtful about it; `None` if anything is wrong.

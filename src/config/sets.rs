@@ -1,6 +1,7 @@
 //! `sets`: lists that filters refer to by name.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::error::Issues;
 use super::file::{ObserveSection, SetSection};
@@ -25,8 +26,9 @@ pub(super) fn read(
         }
         let set = match section {
             SetSection::List(items) => Ok(NamedSet::from_list(items)),
-            SetSection::File(reference) => read_text(&tree.folder(&origin).join(&reference.file))
-                .map(|t| NamedSet::from_file(&t)),
+            SetSection::File(reference) => {
+                read_text(&path_of(name, &reference.file, tree)).map(|t| NamedSet::from_file(&t))
+            }
         };
         let set = match set {
             Ok(set) if set.items().is_empty() => {
@@ -42,6 +44,19 @@ pub(super) fn read(
         sets.insert(name.clone(), set);
     }
     sets
+}
+
+/// The files of sets that are in one.
+pub(super) fn files(sections: &BTreeMap<String, SetSection>, tree: &Tree) -> Vec<PathBuf> {
+    let files = sections.iter().filter_map(|(name, set)| match set {
+        SetSection::List(_) => None,
+        SetSection::File(reference) => Some(path_of(name, &reference.file, tree)),
+    });
+    files.collect()
+}
+
+fn path_of(name: &str, file: &str, tree: &Tree) -> PathBuf {
+    tree.folder(&tree.origin(&["sets", name])).join(file)
 }
 
 /// Warns about sets that nothing refers to.

@@ -134,6 +134,7 @@ impl Flush {
         for counts in self.counts {
             let partition = partition_of(counts.rule(), partials_partitions);
             let rule = Arc::clone(counts.rule());
+            let is_replaced = counts.is_replaced();
             let key = rule.as_bytes().to_vec();
             let mut sums = RuleSums::default();
             let chunks = counts.into_deltas().flat_map(|delta| {
@@ -145,7 +146,7 @@ impl Flush {
                 key: key.clone(),
                 payload,
             }));
-            if sums != RuleSums::default() {
+            if sums != RuleSums::default() && !is_replaced {
                 rules.push((rule, sums));
             }
         }

@@ -52,6 +52,8 @@ struct Slot {
 #[derive(Debug)]
 pub(super) struct Lane {
     rule: Arc<Rule>,
+    /// Whether another rule of the same name came after it.
+    is_replaced: bool,
     max_flow_duration: Duration,
     slots: Vec<Slot>,
     /// The slot that was added to last: most flows go where the one before went.
@@ -64,6 +66,7 @@ impl Lane {
     pub(super) fn new(rule: Arc<Rule>, max_flow_duration: Duration) -> Self {
         Self {
             rule,
+            is_replaced: false,
             max_flow_duration,
             slots: Vec::new(),
             current: 0,
@@ -73,6 +76,18 @@ impl Lane {
 
     pub(super) const fn rule(&self) -> &Arc<Rule> {
         &self.rule
+    }
+
+    pub(super) const fn is_replaced(&self) -> bool {
+        self.is_replaced
+    }
+
+    /// Goes on, before or after a rule of the same name came.
+    pub(super) fn replaced(self, is_replaced: bool) -> Self {
+        Self {
+            is_replaced,
+            ..self
+        }
     }
 
     /// Entries in all tables.
@@ -212,6 +227,7 @@ impl Lane {
         self.current = 0;
         LaneCounts {
             rule: Arc::clone(&self.rule),
+            is_replaced: self.is_replaced,
             slots,
         }
     }
@@ -221,12 +237,18 @@ impl Lane {
 #[derive(Debug)]
 pub(super) struct LaneCounts {
     rule: Arc<Rule>,
+    is_replaced: bool,
     slots: Vec<Slot>,
 }
 
 impl LaneCounts {
     pub(super) fn rule(&self) -> &Arc<str> {
         &self.rule.name
+    }
+
+    /// Whether the rule's flows are told by another lane, too.
+    pub(super) const fn is_replaced(&self) -> bool {
+        self.is_replaced
     }
 
     /// As deltas, in order of window and family. Sorting happens here.

@@ -22,5 +22,5 @@ pub use dead_letter::{BLOCK, DeadLetter, DeadLetterKind};
 pub use exporters::ExporterIssues;
 pub use flush::{EncodedFlush, EncodedPartial, Flush, RuleSums};
 pub use metadata::{CorruptMetadata, MAX_METADATA_BYTES, MAX_RULES, Progress};
-pub use plan::Plan;
+pub use plan::{OVERLAP, Plan};
 pub use task::{CountTask, Record, Resume, ResumeError};

@@ -5,13 +5,22 @@ use std::time::Duration;
 
 use crate::flow::{DirectionDefault, Field, FieldSet, FormatName, SamplingConfig};
 use crate::rule::Rule;
+use crate::time::Timestamp;
 use crate::window::{EventTime, TimeConfig};
+
+/// How long, in event time, flows are counted both as before and by the new items after a named set has changed:
+/// other instances learn of a change later. Two intervals come on top.
+pub const OVERLAP: Duration = Duration::from_mins(5);
 
 /// What every task of a process counts, and how.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Rules, at most [`super::MAX_RULES`].
     pub rules: Vec<Arc<Rule>>,
+    /// What these rules were before named sets changed: whoever counts by one goes on to for [`OVERLAP`], so that every
+    /// window is counted whole by one of both. None of them is in [`Self::rules`], with which they are at most
+    /// [`super::MAX_RULES`].
+    pub replaced: Vec<Arc<Rule>>,
     /// Event time and its bounds.
     pub time: TimeConfig,
     /// Sampling rates.
@@ -40,6 +49,13 @@ impl Plan {
             .with(event_time);
         let of_rules = self.rules.iter().map(|rule| rule.fields());
         of_rules.fold(always, FieldSet::union)
+    }
+
+    /// Whether `rule`, which was replaced, is counted no more at `stream`, where `from` says since when its
+    /// successor is counted.
+    pub(super) fn is_over(rule: &Rule, from: Timestamp, stream: Option<Timestamp>) -> bool {
+        let until = from.plus(OVERLAP).plus(rule.interval).plus(rule.interval);
+        stream.is_none_or(|stream| stream >= until)
     }
 
     /// The longest grace of any rule.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::flow::{Flow, Rejected, Scaled};
 use crate::partial::{Fates, RuleProgress};
-use crate::rule::KeySide;
+use crate::rule::{KeySide, Rule};
 use crate::time::Timestamp;
 use crate::window::{FlowTimes, RecordTime, Window};
 
@@ -30,20 +30,74 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(plan: Arc<Plan>, memory: Memory) -> Self {
-        let longest = plan.time.max_flow_duration;
-        let lane = |rule| Lane::new(Arc::clone(rule), longest);
+    /// Counts by `plan` from where `memory` ends. Also says whether that changes what is counted.
+    pub(super) fn new(plan: Arc<Plan>, memory: Memory) -> (Self, bool) {
         let needs = |side| plan.rules.iter().any(|rule| rule.key == side);
-        Self {
-            lanes: plan.rules.iter().map(lane).collect(),
+        let mut tally = Self {
+            lanes: Vec::new(),
             needs_dst: needs(KeySide::Dst),
             needs_src: needs(KeySide::Src),
-            plan,
+            plan: Arc::clone(&plan),
             memory,
             first: None,
             fates: Fates::default(),
             exporters: Exporters::default(),
+        };
+        let changed = tally.replan(plan);
+        (tally, changed)
+    }
+
+    /// Counts by `plan` from the next record on, whose rules differ in named sets alone. Says whether anything changes.
+    /// Right after [`Self::take`]: what a rule that is gone has counted since would be lost.
+    pub(super) fn replan(&mut self, plan: Arc<Plan>) -> bool {
+        self.plan = plan;
+        let known = |rule: &Rule| {
+            let short = ShortFingerprint::from(rule.selection);
+            self.memory.known.contains_key(&short)
+        };
+        let replaced = self.plan.replaced.iter().filter(|rule| known(rule));
+        let rules = self.plan.rules.iter().map(|rule| (rule, false));
+        let rules: Vec<_> = rules.chain(replaced.map(|rule| (rule, true))).collect();
+        let longest = self.plan.time.max_flow_duration;
+        let mut before = std::mem::take(&mut self.lanes);
+        let lanes = rules.into_iter().map(|(rule, is_replaced)| {
+            let known = before
+                .iter()
+                .position(|lane| lane.rule().selection == rule.selection);
+            let lane = known.map_or_else(
+                || Lane::new(Arc::clone(rule), longest),
+                |known| before.swap_remove(known),
+            );
+            lane.replaced(is_replaced)
+        });
+        self.lanes = lanes.collect();
+        let selections = self.lanes.iter().map(|lane| lane.rule().selection);
+        self.memory.adopt(selections)
+    }
+
+    /// Ends what was replaced long enough ago, right after [`Self::take`].
+    fn retire(&mut self) {
+        if !self.lanes.iter().any(Lane::is_replaced) {
+            return;
         }
+        let known = &mut self.memory.known;
+        let from = |rule: &Rule| known.get(&ShortFingerprint::from(rule.selection)).copied();
+        let newest = self.lanes.iter().filter(|lane| !lane.is_replaced());
+        let newest: Vec<_> = newest
+            .map(|lane| (Arc::clone(&lane.rule().name), from(lane.rule())))
+            .collect();
+        let stream = self.memory.stream_time;
+        let is_over = |rule: &Rule| {
+            let mut after = newest.iter().filter(|(name, _)| *name == rule.name);
+            after.all(|(_, from)| from.is_none_or(|from| Plan::is_over(rule, from, stream)))
+        };
+        self.lanes.retain(|lane| {
+            let stays = !lane.is_replaced() || !is_over(lane.rule());
+            if !stays {
+                known.remove(&ShortFingerprint::from(lane.rule().selection));
+            }
+            stays
+        });
     }
 
     /// Gives a flow its fate. `scaled` is what it adds, or why it adds nothing; the error is why
@@ -198,7 +252,9 @@ impl Tally {
 
     /// Swaps the counts out.
     pub(super) fn take(&mut self) -> Vec<LaneCounts> {
-        self.lanes.iter_mut().map(Lane::take).collect()
+        let counts = self.lanes.iter_mut().map(Lane::take).collect();
+        self.retire();
+        counts
     }
 }
 

@@ -101,32 +101,40 @@ impl CountTask {
                 metadata,
             } => (next_offset, Memory::decode(metadata)),
         };
-        let mut memory = remembered.map_err(|error| ResumeError::Metadata {
+        let memory = remembered.map_err(|error| ResumeError::Metadata {
             source_id: source.clone(),
             offset: next_offset,
             error,
         })?;
         let unheard = memory.known.is_empty();
-        let changed = memory.adopt(plan.rules.iter().map(|rule| rule.selection));
         let decoder = Decoder::new(DecoderSettings {
             format: plan.format,
             direction_default: plan.direction_default,
             fields: plan.fields(),
         });
+        let sampler = Sampler::new(&plan.sampling);
+        let letters = DeadLetters::new(
+            plan.dead_letters_per_block,
+            memory.dead_letter_block,
+            memory.dead_letters,
+        );
+        let (tally, changed) = Tally::new(plan, memory);
         Ok(Self {
             source,
             decoder,
-            sampler: Sampler::new(&plan.sampling),
-            letters: DeadLetters::new(
-                plan.dead_letters_per_block,
-                memory.dead_letter_block,
-                memory.dead_letters,
-            ),
-            tally: Tally::new(plan, memory),
+            sampler,
+            letters,
+            tally,
             next_offset,
             // Detect waits for a source it never heard of, and for selections it does not know.
             news: unheard || changed,
         })
+    }
+
+    /// Counts by `plan`, whose rules differ in named sets alone, from the next record on. Right after [`Self::flush`].
+    pub fn replan(&mut self, plan: Arc<Plan>) {
+        debug_assert_eq!(self.leaves(), 0, "what was counted is flushed");
+        self.news |= self.tally.replan(plan);
     }
 
     /// Counts one record, at or after [`Self::next_offset`].

@@ -8,7 +8,6 @@ use super::finalise;
 use super::life::Lives;
 use super::source::Before;
 use super::task::DetectTask;
-use super::track::Track;
 use super::wire;
 use crate::alert::{EndReason, WindowState};
 use crate::rule::Fingerprint;
@@ -135,10 +134,27 @@ impl DetectTask {
 
     /// Adds the due windows of one selection. False when there was no room for all.
     fn emit(&mut self, selection: Fingerprint, emission: &mut Emission) -> bool {
-        let Some(mut cursor) = self.tracks.get(&selection).and_then(Track::oldest) else {
+        let Some(track) = self.tracks.get_mut(&selection) else {
             return true;
         };
+        let (Some(mut cursor), None) = (track.oldest(), track.after) else {
+            return true;
+        };
+        if let Some(done) = emission.effect.finalised.get(&selection) {
+            cursor = Window::starting(cursor.start.max(*done), cursor.length());
+        }
+        let successor = self.successor(selection);
+        if let (Some((_, due)), Some(track)) = (successor, self.tracks.get_mut(&selection)) {
+            track.due_through = due;
+        }
         loop {
+            if let Some((new, due)) = successor
+                && cursor.start < due
+                && self.can_take_over(new, cursor)
+            {
+                self.hand_over(selection, new, cursor, emission);
+                return self.emit(new, emission);
+            }
             let stashed = self.prepared.take_if(|p| p.selection == selection);
             let lives = emission.effect.lives.get(&selection);
             let Some(prepared) = stashed.or_else(|| self.prepare(selection, cursor, lives)) else {
@@ -150,13 +166,15 @@ impl DetectTask {
             }
             cursor = Window::starting(prepared.next, cursor.length());
             emission.push(prepared);
+            self.follow(successor, cursor.start, emission);
         }
         // What is due is finalised, also where nobody wants a record of it.
         if let Some(track) = self.tracks.get(&selection)
             && cursor.start < track.due_through
         {
-            let finalised = &mut emission.effect.finalised;
-            finalised.insert(selection, track.due_through);
+            let through = track.due_through;
+            emission.effect.finalised.insert(selection, through);
+            self.follow(successor, through, emission);
         }
         true
     }
@@ -203,7 +221,7 @@ impl DetectTask {
         let Some(track) = self.tracks.get_mut(&selection) else {
             return Vec::new();
         };
-        if track.rule.is_none() {
+        if track.rule.is_none() || track.after.is_some() {
             return Vec::new();
         }
         let mut waiting = Vec::new();

@@ -65,7 +65,6 @@ fn finalise(
     let told_as = ToldAs::of(rule);
     let context = Context {
         name: &track.name,
-        selection: track.selection,
         told_as: &told_as,
         rule: Some(rule),
         window,
@@ -155,7 +154,6 @@ pub(super) fn farewell(
     let outcome = Outcome::default();
     let context = Context {
         name: &track.name,
-        selection: track.selection,
         told_as,
         rule: None,
         window,
@@ -253,7 +251,6 @@ pub(super) fn provisional(
     let told_as = ToldAs::of(rule);
     let context = Context {
         name: &track.name,
-        selection: track.selection,
         told_as: &told_as,
         rule: Some(rule),
         window,
@@ -324,7 +321,7 @@ fn look(
     (outcome, FamilyResolution { ipv4, ipv6 })
 }
 
-fn remember(
+pub(super) fn remember(
     track: &Track,
     first_chunk: u32,
     window: Window,
@@ -345,7 +342,7 @@ fn remember(
         .collect()
 }
 
-fn forget(track: &Track, start: Timestamp, chunks: u32) -> Vec<StateChange> {
+pub(super) fn forget(track: &Track, start: Timestamp, chunks: u32) -> Vec<StateChange> {
     (0..chunks)
         .map(|n| StateChange {
             key: wire::provisional_key(track.selection, start, n),

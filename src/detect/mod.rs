@@ -12,6 +12,7 @@ mod columns;
 mod emission;
 mod emit;
 mod finalise;
+mod handover;
 mod life;
 pub mod pass;
 mod render;

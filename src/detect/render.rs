@@ -29,7 +29,6 @@ const ALERT_IDS: Uuid = Uuid::from_u128(0x9f2d_41c3_6a58_4e07_b1d4_2c7e_90a3_5f1
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     pub(super) name: &'a str,
-    pub(super) selection: Fingerprint,
     pub(super) told_as: &'a ToldAs,
     /// `None`: it is not configured any more.
     pub(super) rule: Option<&'a Rule>,
@@ -168,8 +167,9 @@ fn alert(context: &Context<'_>, finding: &Finding, message: &Message) -> Alert {
     let Context { rule, window, .. } = *context;
     let Message { said, life, .. } = message;
     let mut narrow = Narrow::new(window.length());
-    let id_of = |name: &Name| alert_id(context.name, context.selection, name.prefix, name.first);
-    let id = alert_id(context.name, context.selection, finding.prefix, life.first);
+    let identity = context.told_as.identity;
+    let id_of = |name: &Name| alert_id(context.name, identity, name.prefix, name.first);
+    let id = alert_id(context.name, identity, finding.prefix, life.first);
     let (status, end_reason) = match said {
         Said::Started => (Status::Started, None),
         Said::Ongoing => (Status::Ongoing, None),
@@ -297,7 +297,7 @@ fn group(rule: &Rule, finding: &Finding, narrow: &mut Narrow) -> Option<GroupVol
 /// Whose prefix it is: what the longest scope entry or override around it says, and then those around
 /// that.
 fn target(rule: &Rule, finding: &Finding) -> Option<Target> {
-    let entries = rule.scope.as_ref().map(Scope::entries);
+    let entries = rule.scope.as_deref().map(Scope::entries);
     let entry = entries.zip(finding.entry).map(|(all, i)| &all[i]);
     let overrides = rule.overrides.iter();
     let mut around: Vec<_> = overrides
@@ -381,7 +381,7 @@ fn window_ref(window: Window) -> WindowRef {
 }
 
 /// The id of the alert on `prefix` that begins in the window at `first`: a UUID of version 5.
-pub fn alert_id(rule: &str, selection: Fingerprint, prefix: Prefix, first: Timestamp) -> String {
-    let name = format!("{rule}\n{selection}\n{prefix}\n{}", first.as_millis());
+pub fn alert_id(rule: &str, identity: Fingerprint, prefix: Prefix, first: Timestamp) -> String {
+    let name = format!("{rule}\n{identity}\n{prefix}\n{}", first.as_millis());
     Uuid::new_v5(&ALERT_IDS, name.as_bytes()).to_string()
 }

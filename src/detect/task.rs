@@ -19,7 +19,7 @@ use super::source::{Before, Counted, Source, Sources};
 use super::track::Track;
 use super::wire::{self, Saved, StateError};
 use crate::net::Prefix;
-use crate::partial::{Delta, Marker, Partial, SourceId, partition_of};
+use crate::partial::{Delta, Marker, Partial, SourceId};
 use crate::rule::{Fingerprint, Rule};
 use crate::time::Timestamp;
 use crate::window::Window;
@@ -38,6 +38,7 @@ pub struct DetectPlan {
 /// Detects in one partials partition. See [`super`] for what is guaranteed.
 #[derive(Debug)]
 pub struct DetectTask {
+    pub(super) partition: i32,
     pub(super) partials_partitions: u32,
     pub(super) max_wait: Duration,
     pub(super) sources: Sources,
@@ -72,6 +73,7 @@ impl DetectTask {
         partials_partitions: u32,
     ) -> Result<Self, StateError> {
         let mut task = Self {
+            partition,
             partials_partitions,
             max_wait: plan.max_wait,
             sources: Sources::default(),
@@ -91,16 +93,7 @@ impl DetectTask {
         for topic in &plan.topics {
             task.sources.expect(topic, 1);
         }
-        for rule in &plan.rules {
-            if partition_of(&rule.name, partials_partitions) != partition {
-                task.elsewhere.insert(rule.selection);
-                continue;
-            }
-            let new = || Track::new(Arc::clone(&rule.name), rule.selection, rule.interval);
-            let track = task.tracks.entry(rule.selection).or_insert_with(new);
-            track.configure(rule);
-        }
-        task.begin_restored();
+        task.replan(&plan.rules);
         Ok(task)
     }
 
@@ -208,7 +201,7 @@ impl DetectTask {
     }
 
     /// A rule that is configured after count began to count it has windows already.
-    fn begin_restored(&mut self) {
+    pub(super) fn begin_restored(&mut self) {
         for (selection, track) in &mut self.tracks {
             if track.rule.is_none() {
                 continue;

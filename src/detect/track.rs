@@ -47,6 +47,8 @@ pub(super) struct ToldAs {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) key: KeyName,
     pub(super) mode: ModeName,
+    /// What alert ids are made of. It stays when sets change.
+    pub(super) identity: Fingerprint,
 }
 
 impl ToldAs {
@@ -63,6 +65,7 @@ impl ToldAs {
                 Mode::Discounted => ModeName::Discounted,
                 Mode::All => ModeName::All,
             },
+            identity: rule.identity,
         }
     }
 }
@@ -119,6 +122,8 @@ pub(super) struct Track {
     pub(super) interval: Duration,
     /// `None`: not in this instance's configuration.
     pub(super) rule: Option<Arc<Rule>>,
+    /// What decides until this selection takes over from it.
+    pub(super) after: Option<Fingerprint>,
     /// Start of the first window; it may move back until one is finalised.
     pub(super) first: Option<Timestamp>,
     /// Start of the oldest window that is not finalised, once one is.
@@ -134,7 +139,7 @@ pub(super) struct Track {
     pub(super) due_through: Timestamp,
     /// Offset of the marker with which nobody counted it any more. What was before is forgotten.
     pub(super) gone_at: Option<i64>,
-    /// `None`: it was never configured.
+    /// `None`: it never decided, or another selection took over from it.
     pub(super) told_as: Option<ToldAs>,
     /// As of `next`. Shared with emissions that are not committed yet.
     pub(super) lives: Arc<Lives>,
@@ -150,6 +155,7 @@ impl Track {
             selection,
             interval,
             rule: None,
+            after: None,
             first: None,
             next: None,
             decision: Fingerprint::default(),
@@ -173,6 +179,33 @@ impl Track {
         }
         self.told_as = Some(ToldAs::of(rule));
         self.rule = Some(Arc::clone(rule));
+    }
+
+    /// Whether it has decided for `rule` until now, with other items in named sets.
+    pub(super) fn is_before(&self, rule: &Rule) -> bool {
+        let told_as = self.told_as.as_ref();
+        self.selection != rule.selection
+            && self.name == rule.name
+            && self.interval == rule.interval
+            && told_as.is_some_and(|told_as| told_as.identity == rule.identity)
+    }
+
+    /// Decides from the window at `start` on.
+    pub(super) fn take_over(&mut self, start: Timestamp) {
+        self.after = None;
+        self.first = Some(self.first.map_or(start, |first| first.min(start)));
+        self.next = Some(start);
+        if let Some(rule) = self.rule.take() {
+            self.configure(&rule);
+        }
+    }
+
+    /// Decides no more. What it has of later windows is nobody's business.
+    pub(super) fn resign(&mut self) {
+        self.rule = None;
+        self.told_as = None;
+        self.lives = Arc::default();
+        self.written.clear();
     }
 
     /// The oldest window that is not finalised. `None` before the first is known.

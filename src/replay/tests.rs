@@ -15,6 +15,7 @@ fn plan() -> Arc<Plan> {
     let rule: RuleConfig = serde_json::from_value(file["rules"][0].clone()).unwrap();
     Arc::new(Plan {
         rules: vec![Arc::new(compile(&rule, &RuleContext::default()).unwrap())],
+        replaced: Vec::new(),
         time: TimeConfig {
             event_time: EventTime::Received,
             max_ahead: Duration::from_mins(1),

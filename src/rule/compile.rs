@@ -58,6 +58,7 @@ pub fn compile(config: &RuleConfig, context: &RuleContext) -> Result<Rule, Vec<R
         Some(Rule {
             name: Arc::from(config.name.as_str()),
             selection: Fingerprint::default(),
+            identity: Fingerprint::default(),
             decision: Fingerprint::default(),
             labels: labels?,
             severity: config.severity.clone(),
@@ -71,12 +72,12 @@ pub fn compile(config: &RuleConfig, context: &RuleContext) -> Result<Rule, Vec<R
             lengths_v4: lengths_v4?,
             lengths_v6: lengths_v6?,
             limits: decided.limits,
-            overrides: decided.overrides,
+            overrides: decided.overrides.map(Arc::new),
             gate: decided.gate,
             lifecycle: decided.lifecycle?,
             escalation: decided.escalation,
             silences: silences(&config.name, context),
-            scope: decided.scope,
+            scope: decided.scope.map(Arc::new),
             max_prefixes: max_prefixes?,
             max_alerts_per_window: max_alerts?,
         })
@@ -158,13 +159,32 @@ fn finish(
         return Err(problems.into_errors());
     }
     rule.selection = fingerprint::selection(&rule, context);
+    rule.identity = fingerprint::identity(&rule, context);
     rule.decision = fingerprint::decision(&rule);
+    Ok(rule)
+}
+
+/// `rule` with the items that the sets of `context` have, where `filter` is its filter's text.
+pub fn with_sets(rule: &Rule, filter: &str, context: &RuleContext) -> Result<Rule, Vec<RuleError>> {
+    let mut problems = Problems::default();
+    let filter = self::filter(filter, context, &mut problems);
+    let Some(filter) = filter.filter(|_| problems.is_empty()) else {
+        return Err(problems.into_errors());
+    };
+    let mut rule = Rule {
+        filter,
+        ..rule.clone()
+    };
+    rule.selection = fingerprint::selection(&rule, context);
     Ok(rule)
 }
 
 /// Whether an override has a threshold.
 fn is_overridden(rule: &Rule) -> bool {
-    let mut entries = rule.overrides.iter().flat_map(Overrides::entries);
+    let mut entries = rule
+        .overrides
+        .iter()
+        .flat_map(|overrides| overrides.entries());
     entries.any(|entry| !entry.steps.is_empty())
 }
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::context::RuleContext;
 use super::model::{Attribution, Fingerprint, KeySide, LatePolicy, LengthSet, Limit, Mode};
-use super::{Clear, Gate, Level, LevelOver, Lifecycle, Rule, Scope};
+use super::{Clear, Gate, Level, LevelOver, Lifecycle, Rule};
 use crate::flow::{SamplingConfig, SamplingDefault, SamplingMode};
 use crate::net::Family;
 use crate::window::EventTime;
@@ -32,9 +32,18 @@ pub(super) fn combined(selection: Fingerprint, decision: Fingerprint) -> Fingerp
 /// Everything that decides which flows count where. The name belongs to it: two rules that select the
 /// same flows still have sums of their own.
 pub(super) fn selection(rule: &Rule, context: &RuleContext) -> Fingerprint {
+    selected(rule, context, rule.filter.canonical())
+}
+
+/// The selection without the items of the sets that the filter names.
+pub(super) fn identity(rule: &Rule, context: &RuleContext) -> Fingerprint {
+    selected(rule, context, rule.filter.canonical_by_name())
+}
+
+fn selected(rule: &Rule, context: &RuleContext, filter: &str) -> Fingerprint {
     let mut text = String::from("hotprefix selection 1\n");
     line(&mut text, "name", &rule.name);
-    line(&mut text, "filter", rule.filter.canonical());
+    line(&mut text, "filter", filter);
     let key = match rule.key {
         KeySide::Dst => "dst",
         KeySide::Src => "src",
@@ -61,7 +70,7 @@ pub(super) fn selection(rule: &Rule, context: &RuleContext) -> Fingerprint {
         Attribution::Spread => "spread",
     };
     line(&mut text, "attribution", attribution);
-    for entry in rule.scope.iter().flat_map(Scope::entries) {
+    for entry in rule.scope.iter().flat_map(|scope| scope.entries()) {
         line(&mut text, "scope", &entry.prefix.to_string());
     }
     let event_time = match context.event_time {
@@ -148,7 +157,7 @@ pub(super) fn decision(rule: &Rule) -> Fingerprint {
     for silence in &rule.silences {
         line(&mut text, "silence", &silence.canonical());
     }
-    for entry in rule.scope.iter().flat_map(Scope::entries) {
+    for entry in rule.scope.iter().flat_map(|scope| scope.entries()) {
         label_lines(&mut text, &entry.prefix.to_string(), &entry.labels);
     }
     line(&mut text, "max_prefixes", &rule.max_prefixes.to_string());

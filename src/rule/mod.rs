@@ -35,7 +35,7 @@ use std::time::Duration;
 use crate::flow::{Field, FieldSet, Flow};
 use crate::net::{Addr, Family, Prefix};
 
-pub use compile::compile;
+pub use compile::{compile, with_sets};
 pub use context::{RuleContext, RuleError, RuleWarning};
 pub use escalation::{Level, LevelOver};
 pub use filter::{Filter, FilterError};
@@ -67,6 +67,9 @@ pub struct Rule {
     /// Marks partials and windows: changes with filter, key, interval, grace, late, scope prefixes,
     /// sampling, attribution.
     pub selection: Fingerprint,
+    /// The selection but for the items of the sets that the filter names. It is [`Self::selection`] where there is none,
+    /// and alerts are named after it: they go on when a set changes.
+    pub identity: Fingerprint,
     /// Changes with all else.
     pub decision: Fingerprint,
     /// Copied into alerts.
@@ -94,7 +97,7 @@ pub struct Rule {
     /// At least one; evaluated separately.
     pub limits: Vec<Limit>,
     /// Thresholds and labels of single prefixes.
-    pub overrides: Option<Overrides>,
+    pub overrides: Option<Arc<Overrides>>,
     /// Groups that are reported only while they are over limits of their own.
     pub gate: Option<Gate>,
     /// When alerts start, go on and end.
@@ -104,7 +107,7 @@ pub struct Rule {
     /// When its alerts are written and not active.
     pub silences: Vec<Silence>,
     /// Own prefixes: others are not selected.
-    pub scope: Option<Scope>,
+    pub scope: Option<Arc<Scope>>,
     /// Leaves kept per window and family. Default 4,000,000.
     pub max_prefixes: usize,
     /// Alerts written per window. Default 10,000.
@@ -123,7 +126,7 @@ impl Rule {
     /// The threshold of a limit, by its position, that holds for `prefix`, as configured, in the metric's
     /// unit. `place` is the longest of the overrides' places around it.
     pub fn threshold(&self, limit: usize, prefix: Prefix, place: u32) -> u64 {
-        let places = self.overrides.as_ref().map(Overrides::places);
+        let places = self.overrides.as_deref().map(Overrides::places);
         let places = places.filter(|_| place != NOWHERE);
         places
             .and_then(|places| places.stated(place, limit, prefix.length()))

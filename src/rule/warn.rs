@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::compile::has_limit;
 use super::context::RuleWarning;
 use super::model::Limit;
-use super::{Override, Overrides, Rule};
+use super::{Override, Rule};
 use crate::flow::{Field, FieldSet};
 use crate::net::{Family, Prefix};
 use crate::window::EventTime;
@@ -162,7 +162,11 @@ fn unreachable_entries(rule: &Rule) -> Option<String> {
 
 /// Overrides that no alert can meet.
 fn idle_overrides(rule: &Rule) -> Vec<String> {
-    let entries = || rule.overrides.iter().flat_map(Overrides::entries);
+    let entries = || {
+        rule.overrides
+            .iter()
+            .flat_map(|overrides| overrides.entries())
+    };
     let outside = |prefix: Prefix| {
         rule.scope.as_ref().is_some_and(|scope| {
             let entries = scope.entries();

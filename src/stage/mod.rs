@@ -17,6 +17,7 @@
 mod count;
 mod dead_letter;
 mod detect;
+mod in_force;
 mod output;
 mod pulse;
 mod status;
@@ -32,6 +33,7 @@ use crate::config::Config;
 use crate::kafka::{self, ClientSettings, Fatal, Identity, TopicFacts, TopicNames, Users};
 use crate::telemetry::Tracing;
 
+pub use in_force::RulesInForce;
 pub use status::Status;
 pub use stop::Stop;
 
@@ -73,6 +75,8 @@ pub struct Surroundings {
     pub identity: Identity,
     /// What makes spans.
     pub tracing: Tracing,
+    /// Its rules.
+    pub rules: RulesInForce,
     /// Asks the stages to end.
     pub stop: Stop,
     /// Hears where they stand.
@@ -86,6 +90,7 @@ struct Shell {
     identity: Identity,
     names: TopicNames,
     facts: TopicFacts,
+    rules: RulesInForce,
     tracing: Tracing,
     stop: Stop,
     status: Arc<Status>,
@@ -128,6 +133,7 @@ pub fn run_on(
         settings,
         identity,
         facts,
+        rules: around.rules,
         tracing: around.tracing,
         stop: around.stop,
         status: around.status,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::kafka::{ClientLog, library_version};
-use crate::telemetry::{CountStatus, DetectStatus, Recorder, Snapshot, clock};
+use crate::telemetry::{CountStatus, DetectStatus, Recorder, Reloads, Snapshot, clock};
 
 /// What failed is tried again all the time, and tells so each time, a commit after 20 s at the latest. A trouble that was
 /// not renewed for this long is over: where nothing flows no success follows that would say so.
@@ -16,6 +16,7 @@ pub struct Status {
     count: Mutex<Option<CountStatus>>,
     detect: Mutex<Option<DetectStatus>>,
     trouble: Mutex<[Option<Trouble>; 2]>,
+    reloads: Mutex<Reloads>,
     clients: Arc<ClientLog>,
     recorder: Recorder,
 }
@@ -56,6 +57,7 @@ impl Status {
             at: clock::now(),
             clients: self.clients.statistics.all(),
             librdkafka: library_version(),
+            reloads: *lock(&self.reloads),
             client_errors: self.clients.errors.count(),
             client_error: self.lasting_trouble(Instant::now()),
         }
@@ -69,6 +71,11 @@ impl Status {
     /// Where durations go.
     pub(super) const fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// Counts reloads.
+    pub(crate) fn reloads(&self, change: impl FnOnce(&mut Reloads)) {
+        change(&mut lock(&self.reloads));
     }
 
     /// Changes what is known of count.

@@ -22,4 +22,6 @@ pub use http::{HttpError, Server, serve};
 pub use log::{LogError, init as init_log};
 pub use metrics::{Metrics, MetricsError, Recorder};
 pub use otel::{Otel, OtelErrors, Span, Tracing};
-pub use snapshot::{CountStatus, DetectStatus, Snapshot, SourceStatus, Watch, Work, WrongFormat};
+pub use snapshot::{
+    CountStatus, DetectStatus, Reloads, Snapshot, SourceStatus, Watch, Work, WrongFormat,
+};

@@ -28,10 +28,21 @@ pub struct Snapshot {
     pub clients: BTreeMap<String, ClientStatistics>,
     /// The version of librdkafka.
     pub librdkafka: String,
+    /// Named sets read again, since start.
+    pub reloads: Reloads,
     /// Errors that Kafka clients reported, since start.
     pub client_errors: u64,
     /// The last of them while it lasts: connections that are down.
     pub client_error: Option<String>,
+}
+
+/// Named sets read again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reloads {
+    /// With what is in force since, be it the same.
+    pub applied: u64,
+    /// Because something was wrong: everything stayed as it was.
+    pub refused: u64,
 }
 
 /// The count stage.

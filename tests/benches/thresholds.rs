@@ -168,6 +168,7 @@ fn plan(folder: &Path, overrides: &str) -> Arc<Plan> {
     let config = loaded.config;
     Arc::new(Plan {
         rules: config.rules.into_iter().map(Arc::new).collect(),
+        replaced: Vec::new(),
         time: config.time,
         sampling: config.sampling,
         format: config.input.format,

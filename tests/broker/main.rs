@@ -15,6 +15,7 @@ mod reading;
 mod recorded;
 mod rolling;
 mod run;
+mod sets;
 mod silence;
 mod stuck;
 #[path = "../support/mod.rs"]
@@ -141,6 +142,11 @@ fn a_topic_with_settings_that_lose_data_is_refused() {
 #[test]
 fn a_rolling_restart_with_edited_rules_mixes_no_sums_and_loses_no_window_unsaid() {
     rolling::check(FLOWS, Duration::from_secs(24));
+}
+
+#[test]
+fn a_set_that_changes_decides_from_one_window_on_and_loses_none() {
+    sets::check(FLOWS, Duration::from_secs(20));
 }
 
 #[test]

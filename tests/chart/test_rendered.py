@@ -109,6 +109,19 @@ class Rendered(unittest.TestCase):
                     result = hotprefix_check(objects(rendered(example)), Path(folder))
                 self.assertEqual(result.returncode, 0, result.stderr)
 
+    def test_files_of_sets_change_without_a_restart(self):
+        def pods(key, items):
+            files = json.dumps({"borders.txt": items})
+            result = template("--set=kafka.bootstrapServers=k:9092", "--set-json", f"{key}={files}")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            workloads = [d for d in objects(result.stdout) if d["kind"] in ("StatefulSet", "Deployment")]
+            return [workload["spec"]["template"] for workload in workloads]
+
+        for key, restarts in [("setFiles", False), ("files", True)]:
+            with self.subTest(key):
+                before, after = (pods(key, items) for items in ("192.0.2.1", "192.0.2.2"))
+                self.assertEqual(before != after, restarts)
+
     def test_hotprefix_refuses_a_wrong_rule(self):
         rule = '[{"name": "a", "filter": "no_such_field == 1", "thresholds": {"bytes": "1GiB"}}]'
         result = template("--set=kafka.bootstrapServers=k:9092", "--set-json", f"rules={rule}")

@@ -8,6 +8,8 @@ mod encode;
 #[allow(dead_code)]
 #[path = "../support/flows.rs"]
 mod flows;
+#[path = "../support/handover.rs"]
+mod handover;
 #[allow(dead_code)]
 #[path = "../support/model.rs"]
 mod model;
@@ -19,6 +21,7 @@ mod prefixes;
 #[path = "../support/rules.rs"]
 mod rules;
 
+mod reload;
 mod scenarios;
 mod simulation;
 

@@ -7,8 +7,9 @@ use hotprefix::config;
 use hotprefix::count::{CountTask, Plan, Record as Input, Resume};
 use hotprefix::detect::{DetectPlan, DetectTask, Emission};
 use hotprefix::partial::{Fates, Partial, SourceId, decode};
+use hotprefix::rule;
 use hotprefix::time::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::flows::{Outgoing, Random, Record};
 use crate::model::Rule;
@@ -25,6 +26,7 @@ struct Counting {
     source: SourceId,
     log: Vec<Outgoing>,
     committed: Option<(i64, String)>,
+    plan: Arc<Plan>,
     task: CountTask,
 }
 
@@ -33,14 +35,25 @@ struct Detecting {
     log: Vec<Vec<u8>>,
     state: BTreeMap<Vec<u8>, Vec<u8>>,
     committed: Option<i64>,
+    plan: DetectPlan,
     task: DetectTask,
     position: usize,
 }
 
+/// Other plans, which differ in named sets: each task learns of them at a time of its own.
+pub(crate) struct Reload {
+    /// With what it replaces.
+    plan: Arc<Plan>,
+    /// What a task of count knows that goes on elsewhere.
+    elsewhere: Arc<Plan>,
+    detect_plan: DetectPlan,
+    /// Once so many records are counted.
+    after: i64,
+}
+
 /// Both stages over one input topic.
 pub(crate) struct Simulation {
-    plan: Arc<Plan>,
-    detect_plan: DetectPlan,
+    reload: Option<Reload>,
     counting: Vec<Counting>,
     detecting: Vec<Detecting>,
     alerts: Vec<Vec<u8>>,
@@ -56,7 +69,15 @@ impl Simulation {
         records: &[Record],
         seed: u64,
     ) -> Self {
-        let (plan, detect_plan) = plans(rules, silence);
+        Self::of(plans(rules, silence), partitions, records, seed)
+    }
+
+    pub(crate) fn of(
+        (plan, detect_plan): (Arc<Plan>, DetectPlan),
+        partitions: usize,
+        records: &[Record],
+        seed: u64,
+    ) -> Self {
         let mut logs = vec![Vec::new(); partitions];
         for record in records {
             logs[record.out.partition as usize].push(record.out.clone());
@@ -71,6 +92,7 @@ impl Simulation {
                 source,
                 log,
                 committed: None,
+                plan: Arc::clone(&plan),
                 task,
             }
         });
@@ -79,19 +101,51 @@ impl Simulation {
             log: Vec::new(),
             state: BTreeMap::new(),
             committed: None,
+            plan: detect_plan.clone(),
             task: detect_task(partition, &detect_plan, &BTreeMap::new(), None),
             position: 0,
         });
         let detecting = detecting.collect();
         Self {
-            plan,
-            detect_plan,
+            reload: None,
             counting,
             detecting,
             alerts: Vec::new(),
             windows: Vec::new(),
             random: Random(seed),
         }
+    }
+
+    /// Lets the rules of other plans take over once `after` records are counted. With `forgets`, a task that goes on
+    /// elsewhere knows nothing of those before.
+    pub(crate) fn reload(
+        &mut self,
+        (plan, detect_plan): (Arc<Plan>, DetectPlan),
+        after: i64,
+        forgets: bool,
+    ) {
+        let latest = Arc::clone(&plan);
+        let stays = |rule: &&Arc<_>| plan.rules.iter().any(|now| is_same(now, rule));
+        let before = self.counting[0].plan.rules.iter();
+        let plan = Plan {
+            replaced: before.filter(|rule| !stays(rule)).cloned().collect(),
+            ..Plan::clone(&plan)
+        };
+        let plan = Arc::new(plan);
+        self.reload = Some(Reload {
+            elsewhere: if forgets { latest } else { Arc::clone(&plan) },
+            plan,
+            detect_plan,
+            after,
+        });
+    }
+
+    /// Whether a task may learn of other plans now, which it does some time.
+    fn learns(&mut self) -> Option<&Reload> {
+        let counted: i64 = self.counting.iter().map(|c| c.task.next_offset()).sum();
+        let reload = self.reload.as_ref()?;
+        let learns = counted >= reload.after && self.random.below(4) == 0;
+        learns.then_some(reload)
     }
 
     /// Lets anyone go on for a while, until all is read; of 100 steps, `crash_percent` are crashes.
@@ -135,6 +189,13 @@ impl Simulation {
         }
         if commit && counting.task.has_news() {
             let flush = counting.task.flush();
+            let learnt = self.learns();
+            let learnt = learnt.map(|r| (Arc::clone(&r.plan), Arc::clone(&r.elsewhere)));
+            let counting = &mut self.counting[partition];
+            if let Some((plan, elsewhere)) = learnt {
+                counting.task.replan(plan);
+                counting.plan = elsewhere;
+            }
             counting.committed = Some((flush.next_offset, flush.metadata.clone()));
             let partitions = self.counting.len() as u32;
             for partial in flush.encode(PARTIALS as u32, partitions).records {
@@ -155,6 +216,13 @@ impl Simulation {
             detecting.task.apply(offset as i64, partial, WALL);
         }
         detecting.position = to;
+        let learnt = self.learns().map(|reload| reload.detect_plan.clone());
+        let detecting = &mut self.detecting[partition];
+        if let Some(plan) = learnt
+            && detecting.task.replan(&plan.rules)
+        {
+            detecting.plan = plan;
+        }
         while let Some(emission) = self.detecting[partition].task.emission() {
             // A crash before the commit loses the emission; one after it, the memory of it.
             let crash = self.random.below(100);
@@ -193,7 +261,11 @@ impl Simulation {
 
     fn restart_count(&mut self, partition: usize) {
         let counting = &mut self.counting[partition];
-        counting.task = count_task(&counting.source, &self.plan, counting.committed.as_ref());
+        counting.task = count_task(
+            &counting.source,
+            &counting.plan,
+            counting.committed.as_ref(),
+        );
     }
 
     fn restart_detect(&mut self, partition: usize) {
@@ -201,7 +273,7 @@ impl Simulation {
         detecting.position = detecting.committed.unwrap_or(0) as usize;
         detecting.task = detect_task(
             partition,
-            &self.detect_plan,
+            &detecting.plan,
             &detecting.state,
             detecting.committed,
         );
@@ -223,6 +295,10 @@ impl Simulation {
         }
         fates
     }
+}
+
+fn is_same(a: &rule::Rule, b: &rule::Rule) -> bool {
+    a.selection == b.selection
 }
 
 fn count_task(source: &SourceId, plan: &Arc<Plan>, committed: Option<&(i64, String)>) -> CountTask {
@@ -255,10 +331,20 @@ fn detect_task(
 
 /// The plans that a configuration with these rules makes.
 fn plans(rules: &[Rule], silence: Option<Silence>) -> (Arc<Plan>, DetectPlan) {
+    plans_with(rules, silence, &json!({}))
+}
+
+/// The same with named sets.
+pub(crate) fn plans_with(
+    rules: &[Rule],
+    silence: Option<Silence>,
+    sets: &Value,
+) -> (Arc<Plan>, DetectPlan) {
     let silences: Vec<_> = silence.map(Silence::as_config).into_iter().collect();
     let text = json!({
         "input": {"topics": [TOPIC]},
         "time": {"max_behind": "never"},
+        "sets": sets,
         "silences": silences,
         "rules": rules.iter().map(as_config).collect::<Vec<_>>(),
     });
@@ -275,6 +361,7 @@ pub(crate) fn load(text: &str) -> (Arc<Plan>, DetectPlan) {
     let rules: Vec<_> = config.rules.into_iter().map(Arc::new).collect();
     let plan = Plan {
         rules: rules.clone(),
+        replaced: Vec::new(),
         time: config.time,
         sampling: config.sampling,
         format: config.input.format,

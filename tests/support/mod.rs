@@ -12,6 +12,7 @@ pub(crate) mod authority;
 pub(crate) mod encode;
 pub(crate) mod first_contact;
 pub(crate) mod flows;
+pub(crate) mod handover;
 pub(crate) mod issuer;
 pub(crate) mod kafka_acls;
 pub(crate) mod kafka_client;

@@ -1,6 +1,7 @@
 //! What tests of the task share: flows, rules, and what flushes add up to.
 
 mod property;
+mod replan;
 mod resume;
 mod told;
 mod windows;
@@ -103,6 +104,7 @@ fn rule(name: &str, interval_ms: u64, grace_ms: u64, late: LatePolicy) -> Rule {
     Rule {
         name: Arc::from(name),
         selection: Fingerprint(partial::partition_of(name, u32::MAX) as u64),
+        identity: Fingerprint(partial::partition_of(name, u32::MAX) as u64),
         decision: Fingerprint(0),
         labels: BTreeMap::new(),
         severity: "warning".to_owned(),
@@ -130,6 +132,7 @@ fn rule(name: &str, interval_ms: u64, grace_ms: u64, late: LatePolicy) -> Rule {
 fn plan(rules: Vec<Rule>) -> Plan {
     Plan {
         rules: rules.into_iter().map(Arc::new).collect(),
+        replaced: Vec::new(),
         time: TimeConfig {
             event_time: EventTime::Received,
             max_ahead: Duration::from_mins(1),

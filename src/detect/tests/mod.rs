@@ -3,6 +3,7 @@
 mod commits;
 mod crash;
 mod gone;
+mod handover;
 mod hostile;
 mod lives;
 mod room;
@@ -53,6 +54,7 @@ pub(super) fn rule(name: &str, selection: u64, seconds: u64) -> Rule {
     Rule {
         name: name.into(),
         selection: Fingerprint(selection),
+        identity: Fingerprint(selection),
         decision: Fingerprint(1),
         labels: BTreeMap::new(),
         severity: "warning".into(),

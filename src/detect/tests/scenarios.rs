@@ -31,7 +31,7 @@ fn an_alert_has_every_field_filled() {
         prefix: scope,
         labels,
     };
-    long.scope = Some(Scope::new(vec![entry]).expect("one entry"));
+    long.scope = Some(Arc::new(Scope::new(vec![entry]).expect("one entry")));
     let mut world = World::new(plan([long.clone()]));
     world.apply(delta(&long, 100, &[(1, 60), (2, 60), (3, 10), (265, 150)]));
     world.mark(marker(0, 1, &[&long], Some(112)));

@@ -22,12 +22,14 @@ pub(super) fn told_as(told_as: &ToldAs) -> DetectToldAs {
         labels,
         key,
         mode,
+        identity,
     } = told_as;
     DetectToldAs {
         fingerprint: fingerprint.0,
         labels: labels.clone(),
         key: v1::Key::from(*key).into(),
         mode: v1::Mode::from(*mode).into(),
+        identity: Some(identity.0),
     }
 }
 
@@ -92,7 +94,10 @@ fn decode_incident(saved: Option<DetectIncident>) -> Result<Incident, String> {
     })
 }
 
-pub(super) fn decode_told_as(saved: DetectToldAs) -> Result<ToldAs, String> {
+pub(super) fn decode_told_as(
+    selection: Fingerprint,
+    saved: DetectToldAs,
+) -> Result<ToldAs, String> {
     Ok(ToldAs {
         fingerprint: Fingerprint(saved.fingerprint),
         labels: saved.labels,
@@ -104,6 +109,7 @@ pub(super) fn decode_told_as(saved: DetectToldAs) -> Result<ToldAs, String> {
             .mode
             .try_into()
             .map_err(|e: DecodeError| e.to_string())?,
+        identity: saved.identity.map_or(selection, Fingerprint),
     })
 }
 

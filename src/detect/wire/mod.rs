@@ -347,7 +347,8 @@ fn decode_rule(selection: &str, value: &[u8]) -> Result<Saved, String> {
     track.next = saved.next.map(Timestamp::from_millis);
     track.decision = Fingerprint(saved.decision);
     track.gone_at = saved.gone_at;
-    track.told_as = saved.told_as.map(decode_told_as).transpose()?;
+    let told_as = saved.told_as.map(|t| decode_told_as(track.selection, t));
+    track.told_as = told_as.transpose()?;
     track.decision_from = Timestamp::from_millis(saved.decision_from);
     let late = |l: DetectLate| (l.offset, Timestamp::from_millis(l.start));
     track.late = once("an offset", saved.late.into_iter().map(late))?;

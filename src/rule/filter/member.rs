@@ -34,6 +34,27 @@ impl Lowering<'_> {
             };
             return self.fail(expr, message);
         };
+        let set = match right {
+            Operand::Set(set) => Some(set),
+            _ => None,
+        };
+        let now = self.member_of(expr, field, hay, right)?;
+        Some(match set {
+            None => now,
+            Some(set) => Predicate::InSet {
+                text: format!("{} in sets.{set}", field.name()).into(),
+                now: Box::new(now),
+            },
+        })
+    }
+
+    fn member_of(
+        &mut self,
+        expr: &IdedExpr,
+        field: Field,
+        hay: &IdedExpr,
+        right: Operand<'_>,
+    ) -> Option<Predicate> {
         let name = field.name();
         match kind(field) {
             Kind::Number(number) => {

@@ -24,7 +24,7 @@ use super::sets::Sets;
 use crate::flow::{FieldSet, Flow};
 
 pub use error::FilterError;
-use predicate::Predicate;
+use predicate::{Predicate, SetsAs};
 
 /// A predicate over [`Flow`], lowered from CEL. The default takes every flow.
 #[derive(Clone, Debug)]
@@ -32,16 +32,12 @@ pub struct Filter {
     root: Predicate,
     fields: FieldSet,
     canonical: String,
+    by_name: String,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        let root = Predicate::Const(true);
-        Self {
-            canonical: root.canonical(),
-            root,
-            fields: FieldSet::EMPTY,
-        }
+        Self::of(Predicate::Const(true), FieldSet::EMPTY)
     }
 }
 
@@ -52,11 +48,16 @@ impl Filter {
             return Ok(Self::default());
         }
         let (root, fields) = lower::lower(source, sets)?;
-        Ok(Self {
-            canonical: root.canonical(),
+        Ok(Self::of(root, fields))
+    }
+
+    fn of(root: Predicate, fields: FieldSet) -> Self {
+        Self {
+            canonical: root.canonical(SetsAs::Items),
+            by_name: root.canonical(SetsAs::Names),
             root: root.ordered_by_cost(),
             fields,
-        })
+        }
     }
 
     /// Whether the rule wants this flow.
@@ -69,11 +70,7 @@ impl Filter {
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let root = Predicate::all([self.root.clone(), other.root.clone()]);
-        Self {
-            canonical: root.canonical(),
-            root: root.ordered_by_cost(),
-            fields: self.fields.union(other.fields),
-        }
+        Self::of(root, self.fields.union(other.fields))
     }
 
     /// The fields it looks at.
@@ -85,5 +82,10 @@ impl Filter {
     /// value is written only. Named sets are spelled out.
     pub fn canonical(&self) -> &str {
         &self.canonical
+    }
+
+    /// The same with the names of sets in place of their items: it stays when the items change.
+    pub fn canonical_by_name(&self) -> &str {
+        &self.by_name
     }
 }

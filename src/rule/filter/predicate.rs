@@ -34,6 +34,21 @@ pub(super) enum Predicate {
     Address(Address, Addr),
     AddressIn(Address, PrefixSet),
     AddressEqual(Address, Address),
+    /// What `FIELD in sets.NAME` means with the items that the set has now.
+    InSet {
+        /// As the filter says it.
+        text: Box<str>,
+        now: Box<Predicate>,
+    },
+}
+
+/// How a canonical text names sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SetsAs {
+    /// By their items.
+    Items,
+    /// By their names.
+    Names,
 }
 
 /// What a number is compared with.
@@ -93,6 +108,7 @@ impl Predicate {
                 let (a, b) = ((a.get)(flow), (b.get)(flow));
                 a.is_some() && a == b
             }
+            Self::InSet { now, .. } => now.matches(flow),
         }
     }
 
@@ -178,19 +194,23 @@ impl Predicate {
             }
             Self::AddressIn(..) | Self::Text(_, TextTest::Few(_)) => 8,
             Self::Text(_, TextTest::Many(_) | TextTest::Contains(_)) => 12,
-            Self::Not(inner) => inner.cost(),
+            Self::Not(inner) | Self::InSet { now: inner, .. } => inner.cost(),
             Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::cost).sum(),
         }
     }
 
     /// A text in which operands stand in alphabetical order, for fingerprints: it must not change
     /// between versions of this program while the meaning stays.
-    pub(super) fn canonical(&self) -> String {
+    pub(super) fn canonical(&self, sets: SetsAs) -> String {
         match self {
             Self::Const(value) => value.to_string(),
-            Self::Not(inner) => format!("!{}", inner.canonical()),
-            Self::All(parts) => joined(parts, " && "),
-            Self::Any(parts) => joined(parts, " || "),
+            Self::Not(inner) => format!("!{}", inner.canonical(sets)),
+            Self::All(parts) => joined(parts, " && ", sets),
+            Self::Any(parts) => joined(parts, " || ", sets),
+            Self::InSet { text, now } => match sets {
+                SetsAs::Items => now.canonical(sets),
+                SetsAs::Names => text.to_string(),
+            },
             Self::Normalized => "normalized".to_owned(),
             Self::Direction(mask) => format!("direction in mask {mask}"),
             Self::Number(number, test) => format!("{number:?} {}", test.canonical()),
@@ -217,8 +237,8 @@ impl Predicate {
     }
 }
 
-fn joined(parts: &[Predicate], with: &str) -> String {
-    let mut parts: Vec<String> = parts.iter().map(Predicate::canonical).collect();
+fn joined(parts: &[Predicate], with: &str, sets: SetsAs) -> String {
+    let mut parts: Vec<String> = parts.iter().map(|p| p.canonical(sets)).collect();
     parts.sort_unstable();
     parts.dedup();
     format!("({})", parts.join(with))

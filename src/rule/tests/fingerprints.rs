@@ -147,4 +147,36 @@ fn global_settings_that_change_the_sums_change_the_selection() {
         context(&|c| c.sets = set(&["192.0.2.1", "192.0.2.1/32"])),
         unchanged
     );
+    let identity = |edit: &dyn Fn(&mut RuleContext)| {
+        let mut context = RuleContext {
+            sets: set(&["192.0.2.1"]),
+            ..RuleContext::default()
+        };
+        edit(&mut context);
+        rule_in(filter, &context).identity
+    };
+    let unchanged = identity(&|_| {});
+    for (index, edit) in edits.iter().enumerate() {
+        assert_eq!(identity(edit) == unchanged, index == 0, "edit {index}");
+    }
+}
+
+#[test]
+fn what_names_no_set_is_identified_by_its_selection() {
+    let base = base();
+    assert_eq!(base.identity, base.selection);
+    let sets = Sets::from([("a".to_owned(), NamedSet::from_list(&["7".into()]))]);
+    let context = RuleContext {
+        sets,
+        ..RuleContext::default()
+    };
+    let by_name = |filter: &str| {
+        let filter = Filter::compile(filter, &context.sets).expect("it is valid");
+        filter.canonical_by_name().to_owned()
+    };
+    assert_eq!(
+        by_name("src_as in sets.a || in_if in [7]"),
+        "(in_if in 7..=7 || src_as in sets.a)"
+    );
+    assert_ne!(by_name("src_as in sets.a"), by_name("src_as == 7"));
 }

@@ -87,7 +87,7 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         questions,
         answers: answer_queue,
     };
-    let result = Worker::new(shell, &group, shell.config.count_plan(), channels).run();
+    let result = Worker::new(shell, &group, channels).run();
     // The worker has dropped its queues and channels: the other threads end, and the group is left.
     let panicked = flusher.join().is_err() || asker.join().is_err();
     group.join_poller();

@@ -18,6 +18,7 @@ use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::{Group, GroupEvent};
 use crate::kafka::queue::Buffer;
 use crate::stage::Shell;
+use crate::stage::in_force::Generation;
 
 /// How long the thread rests when no partition has a record.
 const REST: Duration = Duration::from_millis(5);
@@ -35,6 +36,8 @@ pub(super) struct Worker<'s> {
     pub(super) shell: &'s Arc<Shell>,
     pub(super) group: &'s Arc<Group>,
     pub(super) plan: Arc<Plan>,
+    /// The generation of rules that it is of.
+    generation: u64,
     pub(super) channels: Channels,
     pub(super) slots: Vec<Slot>,
     pub(super) buffer: Buffer,
@@ -65,20 +68,17 @@ pub(super) struct Channels {
 }
 
 impl<'s> Worker<'s> {
-    pub(super) fn new(
-        shell: &'s Arc<Shell>,
-        group: &'s Arc<Group>,
-        plan: Plan,
-        channels: Channels,
-    ) -> Self {
+    pub(super) fn new(shell: &'s Arc<Shell>, group: &'s Arc<Group>, channels: Channels) -> Self {
         let now = Instant::now();
+        let (plan, generation) = plan(shell, &shell.rules.now());
         Self {
             alignment: Alignment::new(plan.rules.iter().map(|r| r.interval)),
             others: Others::new(now),
             waiting: false,
             shell,
             group,
-            plan: Arc::new(plan),
+            plan,
+            generation,
             channels,
             slots: Vec::new(),
             buffer: Buffer::new(MAX_BATCH),
@@ -191,6 +191,7 @@ impl<'s> Worker<'s> {
         }
         let begun = Instant::now();
         let parts = self.parts();
+        self.replan();
         if parts.is_empty() {
             return;
         }
@@ -200,6 +201,16 @@ impl<'s> Worker<'s> {
         self.next_flush = now + self.shell.config.flush_interval;
         // There is room: nothing is in flight.
         self.in_flight = self.channels.jobs.send(Job { parts, begun }).is_ok();
+    }
+
+    /// Counts by other rules, if there are. Right after [`Self::parts`].
+    fn replan(&mut self) {
+        if let Some(latest) = self.shell.rules.after(self.generation) {
+            (self.plan, self.generation) = plan(self.shell, &latest);
+            for counting in self.slots.iter_mut().filter_map(Slot::counting) {
+                counting.task.replan(Arc::clone(&self.plan));
+            }
+        }
     }
 
     fn parts(&mut self) -> Vec<Part> {
@@ -270,4 +281,11 @@ impl<'s> Worker<'s> {
         }
         Ok(())
     }
+}
+
+/// What tasks count by the rules of a generation, with its number.
+fn plan(shell: &Shell, generation: &Generation) -> (Arc<Plan>, u64) {
+    let (rules, replaced) = (generation.rules.clone(), generation.replaced.clone());
+    let plan = shell.config.count_plan_of(rules, replaced);
+    (Arc::new(plan), generation.number)
 }

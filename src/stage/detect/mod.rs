@@ -56,7 +56,7 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
     )?;
     let group = Arc::new(group);
     let plan = DetectPlan {
-        rules: shell.config.rules.iter().cloned().map(Arc::new).collect(),
+        rules: shell.rules.rules(),
         topics: shell
             .config
             .input

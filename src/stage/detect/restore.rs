@@ -196,7 +196,11 @@ impl Restorer {
         let places: BTreeMap<_, _> = places.collect();
         let state = table.into_iter().map(|(key, (value, _))| (key, value));
         let state = state.collect();
-        DetectTask::new(source.partition, &self.plan, state, committed, partitions).map_err(|e| {
+        let plan = DetectPlan {
+            rules: self.shell.rules.rules(),
+            ..self.plan.clone()
+        };
+        DetectTask::new(source.partition, &plan, state, committed, partitions).map_err(|e| {
             let place = format!("{}/{}", self.shell.names.state, source.partition);
             Fatal(unreadable(&place, &places, &e))
         })

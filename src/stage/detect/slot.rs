@@ -33,6 +33,8 @@ pub(super) struct Slot {
 /// A task at work.
 pub(super) struct Detecting {
     pub(super) task: Box<DetectTask>,
+    /// The generation of rules that it is known to go by.
+    pub(super) generation: u64,
     /// The next offset to read.
     pub(super) position: i64,
     /// Set while the queue must not be read: since when and when next a seek is tried.
@@ -71,6 +73,7 @@ impl Slot {
     pub(super) fn begin(&mut self, task: Box<DetectTask>, offset: i64, now: Instant) {
         self.detecting = Some(Detecting {
             task,
+            generation: 0,
             position: offset,
             seek: Some((now, now)),
             behind: Behind::default(),

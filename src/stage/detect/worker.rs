@@ -238,6 +238,7 @@ impl<'s> Worker<'s> {
 
     /// Writes what is overdue, or at least how far it is.
     fn look(&mut self, at: usize) -> Result<(), Fatal> {
+        self.replan(at);
         let wall = clock::steady();
         while let Some((emission, begun)) = self.pass(at, |task| task.overdue(wall)) {
             self.commit(at, emission, begun)?;
@@ -247,6 +248,17 @@ impl<'s> Worker<'s> {
             self.progress(at)?;
         }
         Ok(())
+    }
+
+    /// Lets other rules decide, if there are.
+    fn replan(&mut self, at: usize) {
+        let detecting = self.slots.get_mut(at).and_then(|s| s.detecting.as_mut());
+        if let Some(detecting) = detecting
+            && let Some(latest) = self.shell.rules.after(detecting.generation)
+            && detecting.task.replan(&latest.rules)
+        {
+            detecting.generation = latest.number;
+        }
     }
 
     fn progress(&mut self, at: usize) -> Result<(), Fatal> {

@@ -35,6 +35,22 @@ pub(super) const ALL: &[Metric] = &[
         source: Source::Counter(|s, show| show(s.now.client_errors as f64, &[])),
     },
     Metric {
+        name: "hotprefix_set_reloads_total",
+        unit: Unit::Count("reload"),
+        labels: &[Label::one_of("outcome", &["applied", "refused"])],
+        help: "Named sets read again, on SIGHUP or because a file changed.",
+        worry: "`refused` grows: a file is not readable or not valid, and the sets stay as they were; the log says why.",
+        source: Source::Counter(|s, show| {
+            let reloads = [
+                ("applied", s.now.reloads.applied),
+                ("refused", s.now.reloads.refused),
+            ];
+            for (outcome, number) in reloads {
+                show(number as f64, &[KeyValue::new("outcome", outcome)]);
+            }
+        }),
+    },
+    Metric {
         name: "process_resident_memory_bytes",
         unit: Unit::Bytes,
         labels: &[],

@@ -5,6 +5,7 @@ mod example;
 mod fuzz;
 mod layers;
 mod properties;
+mod sets;
 mod warnings;
 
 use std::path::PathBuf;

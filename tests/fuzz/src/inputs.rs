@@ -101,6 +101,7 @@ fn rule(name: &str, interval: u64, late: LatePolicy, mode: Mode) -> Arc<Rule> {
     Arc::new(Rule {
         name: Arc::from(name),
         selection: Fingerprint(partition_of(name, u32::MAX) as u64),
+        identity: Fingerprint(partition_of(name, u32::MAX) as u64),
         decision: Fingerprint(1),
         labels: BTreeMap::new(),
         severity: "warning".to_owned(),
@@ -140,6 +141,7 @@ pub fn rules() -> Vec<Arc<Rule>> {
 pub fn count_plan() -> Arc<Plan> {
     Arc::new(Plan {
         rules: rules(),
+        replaced: Vec::new(),
         time: TimeConfig {
             event_time: EventTime::Received,
             max_ahead: Duration::from_mins(1),

@@ -29,6 +29,14 @@
             - {key: {{ $file }}, path: files/{{ $file }}}
             {{- end }}
       {{- end }}
+      {{- with .Values.setFiles }}
+      - configMap:
+          name: {{ $fullname }}-sets
+          items:
+            {{- range $file := keys . | sortAlpha }}
+            - {key: {{ $file }}, path: sets/{{ $file }}}
+            {{- end }}
+      {{- end }}
       {{- with $tls.ca }}
       - secret:
           name: {{ .secret }}
@@ -213,7 +221,7 @@ app.kubernetes.io/component: {{ .workload.stage }}
 metadata:
   annotations:
     kubectl.kubernetes.io/default-container: hotprefix
-    # A pod reads its files when it starts: a change of one is a change of the pod.
+    # A pod reads its files when it starts, those of sets apart: a change of one is a change of the pod.
     checksum/config: {{ include "hotprefix.config" .root | sha256sum }}
     checksum/rules: {{ include "hotprefix.rules" .root | sha256sum }}
     {{- with $v.files }}

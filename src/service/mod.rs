@@ -1,8 +1,11 @@
 //! One process of the service: telemetry and signals around the stages.
 //!
-//! In: a checked configuration. Out: the stages' own result, after everything was committed. SIGTERM and
+//! In: a checked configuration. Out: the stages' own result, after everything was committed. SIGHUP reads named sets
+//! again. SIGTERM and
 //! Ctrl-C ask for the end; after a second one, or five seconds, nobody waits for it. Nor when the wall clock is
 //! set back, which Kafka clients do not survive.
+
+mod reload;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::config::Config;
 use crate::kafka::{Fatal, Identity, TopicFacts};
-use crate::stage::{self, Stages, Status, Stop, Surroundings};
+use crate::stage::{self, RulesInForce, Stages, Status, Stop, Surroundings};
 use crate::telemetry::{
     HttpError, Metrics, MetricsError, Otel, Server, Watch, announce, clock, serve,
 };
@@ -93,11 +96,16 @@ impl Service {
             }
         };
         listen_for_signals(&runtime, stop).map_err(ServiceError::Signals)?;
+        let rules = RulesInForce::new(config.rules.iter().cloned());
+        let set_files = config.set_files.clone();
+        reload::listen(&runtime, set_files, rules.clone(), Arc::clone(&status))
+            .map_err(ServiceError::Signals)?;
         Ok(Self {
             config,
             around: Surroundings {
                 identity,
                 tracing: otel.tracing().clone(),
+                rules,
                 stop: stop.clone(),
                 status,
             },

@@ -1,0 +1,72 @@
+//! Named sets from files, read again while the program runs.
+//!
+//! Invariant: nothing but the items of such sets changes. The rest of the configuration stays as it was read at the start,
+//! whatever stands in its files now.
+
+use std::path::PathBuf;
+
+use super::error::{ConfigErrors, Issues};
+use super::file::{FileConfig, SetSection};
+use super::layer::Tree;
+use super::rules::{Located, below};
+use super::{observe, sets};
+use crate::rule::{self, Rule, RuleContext};
+
+/// What it takes to read them again.
+#[derive(Debug)]
+pub struct SetFiles {
+    file: FileConfig,
+    tree: Tree,
+    located: Vec<Located>,
+    /// Without its sets and what depends on them.
+    context: RuleContext,
+}
+
+impl SetFiles {
+    /// `None` where no set is in a file.
+    pub(super) fn of(
+        file: &FileConfig,
+        tree: Tree,
+        located: Vec<Located>,
+        context: RuleContext,
+    ) -> Option<Self> {
+        let mut sets = file.sets.values();
+        let any = sets.any(|set| matches!(set, SetSection::File(_)));
+        any.then(|| Self {
+            file: file.clone(),
+            tree,
+            located,
+            context,
+        })
+    }
+
+    /// The files.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        sets::files(&self.file.sets, &self.tree)
+    }
+
+    /// `rules` with the items that are in the files now. All that is wrong with these is the error.
+    pub fn read<R: AsRef<Rule>>(&self, rules: &[R]) -> Result<Vec<Rule>, ConfigErrors> {
+        let mut issues = Issues::default();
+        let sets = sets::read(&self.file.sets, &self.tree, &mut issues);
+        let observe = observe::filter(&self.file.input.observe, &sets, &self.tree, &mut issues);
+        let context = RuleContext {
+            sets,
+            observe: observe.unwrap_or_default(),
+            ..self.context.clone()
+        };
+        let mut renewed = Vec::new();
+        for (rule, located) in rules.iter().zip(&self.located) {
+            match rule::with_sets(rule.as_ref(), &located.rule.filter, &context) {
+                Ok(rule) => renewed.push(rule),
+                Err(errors) => {
+                    for error in errors {
+                        let path = below(&located.path, &error.path);
+                        issues.error(&located.origin, path, error.message);
+                    }
+                }
+            }
+        }
+        issues.finish().map(|_| renewed)
+    }
+}
