@@ -108,7 +108,9 @@ impl Watched {
             listed.any(|place| place == query.place)
         });
         assert_eq!(empty.len(), EMPTY_WHILE_WELL.len());
-        others.iter().for_each(|query| self.returns_data(query));
+        for query in &others {
+            self.returns_data(query);
+        }
         for query in empty {
             let found = self.ask(query);
             assert!(found.is_empty(), "{}: {found:?}", query.place);

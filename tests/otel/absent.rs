@@ -32,7 +32,7 @@ pub(crate) fn check() {
     let cluster = Cluster::shared();
     let load = Load::new(12, 20_000, 4, base());
     let prepared = Prepared::written(cluster, "absent", rules(), &load);
-    let off = run(&prepared, prepared.app(cluster, "absent-off"));
+    let off = run(&prepared, &prepared.app(cluster, "absent-off"));
     assert!(!off.output.contains("OTLP"), "{}", off.output);
 
     // Accepts nothing: connections end in its backlog.
@@ -60,7 +60,7 @@ pub(crate) fn check() {
             .env("OTEL_BSP_SCHEDULE_DELAY", "50")
             .env("OTEL_BLRP_SCHEDULE_DELAY", "50")
             .env("OTEL_METRIC_EXPORT_INTERVAL", "50");
-        let run = run(&prepared, app);
+        let run = run(&prepared, &app);
         check_lines(name, &run, why);
         println!(
             "{name}: peak {} MiB, off {} MiB",
@@ -111,11 +111,11 @@ fn check_lines(name: &str, run: &Run, why: &str) {
 }
 
 /// Until the alerts are the model's.
-fn run(prepared: &Prepared, app: App<'_>) -> Run {
+fn run(prepared: &Prepared, app: &App<'_>) -> Run {
     let begun = Instant::now();
     let mut instance = app.start(0);
     instance.ready();
-    prepared.until_final(&app);
+    prepared.until_final(app);
     if app.id != "absent-off" {
         // Each signal has failed by now, or does soon.
         let every = Duration::from_millis(50);
@@ -140,7 +140,7 @@ fn run(prepared: &Prepared, app: App<'_>) -> Run {
         "{}: {ended} after {took:?}:\n{output}",
         app.id
     );
-    prepared.finish(&app, Vec::new());
+    prepared.finish(app, Vec::new());
     Run {
         peak: peak.expect("Linux tells the peak") << 10,
         output,

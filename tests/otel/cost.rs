@@ -3,6 +3,8 @@
 //! `tests/otel/run.sh --cost` builds a release binary and runs this. CPU time and not wall time: it is what the
 //! hot path pays, and a busy machine moves it less.
 
+// The cost is asked of one protocol, without TLS.
+#[allow(dead_code)]
 mod collector;
 mod sink;
 #[path = "../support/mod.rs"]

@@ -18,6 +18,7 @@ mod model;
 mod outcome;
 #[path = "../support/prefixes.rs"]
 mod prefixes;
+#[allow(dead_code)]
 #[path = "../support/rules.rs"]
 mod rules;
 

@@ -20,7 +20,7 @@ use crate::support::{topics, wait};
 use crate::table::{Need, rights};
 
 /// For an application to do what it does, or to say why not.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Applications at a time: they wait more than they work.
 const AT_A_TIME: usize = 6;
 /// Few flows, so that each application has soon met all that it needs a right for.

@@ -14,7 +14,7 @@ use crate::support::kafka_secure::{CLIENT_SECRET, PASSWORD, Secure, USER};
 use crate::support::rules::rules;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hotprefix");
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const HEADER: &str = "hunter2-OTEL-HEADER-must-not-show";
 const USERINFO: &str = "hunter2-OTEL-USER-must-not-show";
 const KEY_PASSWORD: &str = "hunter2-KEY-PASSWORD-must-not-show";

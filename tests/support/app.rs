@@ -36,6 +36,8 @@ pub(crate) struct App<'c> {
     dir: PathBuf,
     config: Value,
     env: Vec<(String, String)>,
+    /// Rules that the model does not know, each with one of the model's that selects the same flows.
+    also: Vec<(String, &'static str)>,
 }
 
 impl<'c> App<'c> {
@@ -60,7 +62,22 @@ impl<'c> App<'c> {
             dir: tools::scratch(id),
             config,
             env: Vec::new(),
+            also: Vec::new(),
         }
+    }
+
+    /// Adds a rule that the model does not know, and which selects the flows of rule `like`.
+    pub(crate) fn also(mut self, rule: Value, like: &'static str) -> Self {
+        let name = rule["name"].as_str().expect("a rule has a name");
+        self.also.push((name.to_owned(), like));
+        let rules = self.config["rules"].as_array_mut();
+        rules.expect("rules are a list").push(rule);
+        self
+    }
+
+    /// The names of rules that the model does not know, each with one that has the same windows.
+    pub(crate) fn unknown_rules(&self) -> &[(String, &'static str)] {
+        &self.also
     }
 
     /// Sets the value at a dotted path such as `time.idle_timeout`; `kafka.` keeps its dots.

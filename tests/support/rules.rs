@@ -76,6 +76,40 @@ fn every_prefix() -> Rule {
     }
 }
 
+/// What [`with_everything`] selects the flows of.
+pub(crate) const EVERYTHING_LIKE: &str = "carpet";
+
+/// A rule with everything that the model does not know: overrides, one of which takes a customer out of what is around him and
+/// one that is never reported, a gate, severities, and alerts that take a while to start, to be told and to end.
+pub(crate) fn with_everything() -> Value {
+    let mut rule = as_config(&carpet());
+    let more = json!({
+        "name": "everything",
+        "overrides": [
+            {
+                "prefix": "198.51.100.0/23", "labels": {"customer": "a"},
+                "thresholds": {"bits_per_second": {"24": 50_000_000, "32": 10_000_000}},
+            },
+            {"prefix": "198.51.102.0/24", "labels": {"customer": "b"}, "count_in_parents": true,
+             "thresholds": {"packets_per_second": 500}},
+            {"prefix": "192.0.2.1/32", "never": true},
+            {"prefix": "2001:db8::/36", "labels": {"customer": "b"}},
+        ],
+        "gate": {
+            "label": "customer",
+            "thresholds": {"bits_per_second": 100_000_000},
+            "groups": {"b": {"packets_per_second": 600}},
+        },
+        "escalation": [{"severity": "major", "times": 2}, {"severity": "critical", "times": 4}],
+        "lifecycle": {"for": 2, "hold": 1, "repeat": 2, "rearm": 1},
+    });
+    let (Some(rule_keys), Value::Object(more)) = (rule.as_object_mut(), more) else {
+        unreachable!("both are tables");
+    };
+    rule_keys.extend(more);
+    rule
+}
+
 /// A rule as an operator writes it.
 pub(crate) fn as_config(rule: &Rule) -> Value {
     let lengths = |lengths: &Lengths| match lengths {
