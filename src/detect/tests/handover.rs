@@ -191,6 +191,35 @@ fn what_was_told_early_by_the_old_items_is_confirmed_or_taken_back_by_the_new_on
 }
 
 #[test]
+fn nothing_changes_while_something_is_being_written() {
+    let mut world = begun();
+    flows(&mut world, 100, [150, 10]);
+    for source in 0..2 {
+        let marker = Partial::Marker(marks(source, None, 112));
+        world.log.push(marker.clone());
+        world.task.apply(offset(world.log.len() - 1), marker, at(0));
+    }
+    assert!(!world.task.replan(&world.plan.rules), "a window is due");
+    let emission = world.task.emission().expect("it is due");
+    assert!(
+        !world.task.replan(&world.plan.rules),
+        "it is being committed"
+    );
+    world.commit(emission);
+    let progress = world.task.progress();
+    assert!(progress.is_none() && world.task.replan(&world.plan.rules));
+    flows(&mut world, 110, [160, 20]);
+    world.mark(marks(0, None, 113));
+    let progress = world.task.progress().expect("there is news");
+    assert!(
+        !world.task.replan(&world.plan.rules),
+        "a position is being committed"
+    );
+    world.commit(progress);
+    assert!(world.task.replan(&world.plan.rules));
+}
+
+#[test]
 fn items_that_come_back_before_they_were_replaced_go_on() {
     let mut world = begun();
     assert!(world.task.replan(&world.plan.rules));
