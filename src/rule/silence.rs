@@ -98,13 +98,37 @@ impl Silence {
                     zone,
                 },
         } = self;
-        let prefixes = prefixes.as_ref().map(PrefixSet::prefixes);
-        let zone = zone.iana_name().unwrap_or("UTC");
-        let (from, until) = (from.as_millis(), until.as_millis());
+        let joined = |words: Vec<String>| words.join(",");
+        let prefixes = prefixes.as_ref().map_or_else(
+            || "all".to_owned(),
+            |set| joined(set.prefixes().iter().map(Prefix::to_string).collect()),
+        );
+        let labels = labels
+            .iter()
+            .map(|(key, value)| format!("{}={}", key.escape_default(), value.escape_default()));
+        let weekly = weekly.iter().map(Weekly::canonical);
         format!(
-            "{name} {ends} {prefixes:?} {labels:?} {from} {until} {weekly:?} {zone}",
-            prefixes = prefixes.unwrap_or_default()
+            "{name} {ends} {prefixes} [{}] {} {} [{}] {}",
+            joined(labels.collect()),
+            from.as_millis(),
+            until.as_millis(),
+            joined(weekly.collect()),
+            zone.iana_name().unwrap_or("UTC"),
         )
+    }
+}
+
+impl Weekly {
+    fn canonical(&self) -> String {
+        let mut days = self.days.clone();
+        days.sort_by_key(|day| day.to_monday_one_offset());
+        let days = days
+            .iter()
+            .map(|day| day.to_monday_one_offset().to_string());
+        let (hour, minute, second) = (self.at.hour(), self.at.minute(), self.at.second());
+        let length = self.length.as_millis();
+        let days = days.collect::<Vec<_>>().join("+");
+        format!("{days} {hour}:{minute}:{second} {length}")
     }
 }
 

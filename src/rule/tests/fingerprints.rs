@@ -1,7 +1,14 @@
+use std::time::Duration;
+
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+
 use super::{rule, rule_in};
 use crate::flow::{ExporterSampling, SamplingMode};
 use crate::net::{Addr, Prefix};
-use crate::rule::{Filter, NamedSet, Rule, RuleContext, Sets};
+use crate::rule::silence::{Times, Weekly};
+use crate::rule::{Filter, NamedSet, PrefixSet, Rule, RuleContext, Sets, Silence};
+use crate::time::Timestamp;
 use crate::units::Scalar;
 use crate::window::EventTime;
 
@@ -179,4 +186,50 @@ fn what_names_no_set_is_identified_by_its_selection() {
         "(in_if in 7..=7 || src_as in sets.a)"
     );
     assert_ne!(by_name("src_as in sets.a"), by_name("src_as == 7"));
+}
+
+#[test]
+fn a_silence_is_written_out_for_the_decision() {
+    let silence = Silence {
+        name: "move".into(),
+        ends: true,
+        rules: Vec::new(),
+        prefixes: Some(PrefixSet::new(vec![Prefix::new(Addr::V4(0x0a00_0000), 8)])),
+        labels: [("customer".to_owned(), "a=b".to_owned())].into(),
+        times: Times {
+            from: Timestamp::from_millis(1_000),
+            until: Timestamp::from_millis(2_000),
+            weekly: vec![Weekly {
+                days: vec![Weekday::Friday, Weekday::Monday],
+                at: Time::constant(22, 30, 0, 0),
+                length: Duration::from_hours(2),
+            }],
+            zone: TimeZone::get("Europe/Berlin").expect("zones come with the program"),
+        },
+    };
+    assert_eq!(
+        silence.canonical(),
+        "move true 10.0.0.0/8 [customer=a=b] 1000 2000 [1+5 22:30:0 7200000] Europe/Berlin"
+    );
+    let always = Silence {
+        prefixes: None,
+        labels: std::collections::BTreeMap::new(),
+        times: Times {
+            weekly: Vec::new(),
+            zone: TimeZone::UTC,
+            ..silence.times.clone()
+        },
+        ..silence.clone()
+    };
+    assert_eq!(always.canonical(), "move true all [] 1000 2000 [] UTC");
+    let decision = |silences| {
+        let context = RuleContext {
+            silences,
+            ..RuleContext::default()
+        };
+        rule_in("", &context).decision
+    };
+    let none = decision(vec![]);
+    let [one, other] = [silence, always].map(|silence| decision(vec![silence]));
+    assert!(none != one && none != other && one != other);
 }
