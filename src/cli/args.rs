@@ -53,6 +53,7 @@ Examples:
 
 {CONFIG_HELP}
 
+SIGHUP reads the files of named sets again, as happens by itself within seconds of a change.
 SIGTERM and Ctrl-C commit what is counted and end with exit code 0. Errors that a restart may mend
 end with exit code 1: let a supervisor restart it. A configuration that is not valid ends with 2.
 Health: /livez, /readyz (503 with reasons) and /metrics on http.listen."))]
