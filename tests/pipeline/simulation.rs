@@ -358,16 +358,8 @@ pub(crate) fn load(text: &str) -> (Arc<Plan>, DetectPlan) {
     std::fs::write(&file, text).expect("it can be written to");
     let loaded = config::load(&[file], [], []).unwrap_or_else(|errors| panic!("{errors}"));
     let config = loaded.config;
-    let rules: Vec<_> = config.rules.into_iter().map(Arc::new).collect();
-    let plan = Plan {
-        rules: rules.clone(),
-        replaced: Vec::new(),
-        time: config.time,
-        sampling: config.sampling,
-        format: config.input.format,
-        direction_default: config.input.direction_default,
-        dead_letters_per_block: config.dead_letters.per_block,
-    };
+    let plan = config.count_plan();
+    let rules = plan.rules.clone();
     let topics = config
         .input
         .topics

@@ -103,14 +103,5 @@ fn plan(folder: &Path, overrides: &str) -> Arc<Plan> {
     );
     std::fs::write(&file, text).expect("it can be written");
     let loaded = config::load(&[file], [], []).unwrap_or_else(|errors| panic!("{errors}"));
-    let config = loaded.config;
-    Arc::new(Plan {
-        rules: config.rules.into_iter().map(Arc::new).collect(),
-        replaced: Vec::new(),
-        time: config.time,
-        sampling: config.sampling,
-        format: config.input.format,
-        direction_default: config.input.direction_default,
-        dead_letters_per_block: config.dead_letters.per_block,
-    })
+    Arc::new(loaded.config.count_plan())
 }
