@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,7 +60,7 @@ impl Watch {
         self.read = stamps(&self.files);
         match self.files.read(&rules.rules()) {
             Ok(renewed) => {
-                let changed = rules.replace(renewed);
+                let changed = rules.replace(renewed, Instant::now());
                 status.reloads(|r| r.applied += 1);
                 tracing::info!(rules = changed.len(), "{why}: named sets are read again");
                 for rule in changed {

@@ -1,9 +1,17 @@
 //! The rules in force: replaced as a whole when the items of named sets change.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::count::MAX_RULES;
 use crate::rule::Rule;
+
+/// What a rule was before is of use for some minutes of event time; to partitions that are further behind than this
+/// nobody can say what decides there.
+const STALE: Duration = Duration::from_hours(1);
+/// At most so many of what one rule was before are counted: when a file changes again and again, the oldest decides until it
+/// stands still, and those between never do.
+const KEPT: usize = 8;
 
 /// Rules that count and detect look up whenever they can change to others. Clones share them.
 #[derive(Clone, Debug)]
@@ -16,8 +24,22 @@ pub(super) struct Generation {
     pub(super) number: u64,
     /// What decides.
     pub(super) rules: Vec<Arc<Rule>>,
-    /// What these were before, oldest first: counted for a while longer.
-    pub(super) replaced: Vec<Arc<Rule>>,
+    /// Oldest first.
+    replaced: Vec<Replaced>,
+}
+
+/// What a rule was until then.
+#[derive(Clone, Debug)]
+struct Replaced {
+    rule: Arc<Rule>,
+    at: Instant,
+}
+
+impl Generation {
+    /// What its rules were before, oldest first: counted for a while longer.
+    pub(super) fn replaced(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.replaced.iter().map(|replaced| &replaced.rule)
+    }
 }
 
 impl RulesInForce {
@@ -46,9 +68,9 @@ impl RulesInForce {
         self.now().rules.clone()
     }
 
-    /// Puts `rules` in force, which differ in the items of sets alone. Those that do are returned; when there is none,
-    /// nothing happens.
-    pub fn replace(&self, rules: impl IntoIterator<Item = Rule>) -> Vec<Arc<Rule>> {
+    /// Puts `rules` in force at `now`, which differ in the items of sets alone. Those that do are returned; when there is
+    /// none, nothing happens.
+    pub fn replace(&self, rules: impl IntoIterator<Item = Rule>, now: Instant) -> Vec<Arc<Rule>> {
         let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = &latest.rules;
         let mut changed = Vec::new();
@@ -66,9 +88,15 @@ impl RulesInForce {
             return changed;
         }
         let is_now = |rule: &&Arc<Rule>| rules.iter().any(|now| now.selection == rule.selection);
-        let replaced = latest.replaced.iter().chain(before);
-        let replaced = replaced.filter(|rule| !is_now(rule)).cloned();
-        let mut replaced: Vec<_> = replaced.collect();
+        let stays = |replaced: &&Replaced| {
+            !is_now(&&replaced.rule) && now.duration_since(replaced.at) < STALE
+        };
+        let mut replaced: Vec<_> = latest.replaced.iter().filter(stays).cloned().collect();
+        let newly = before.iter().filter(|rule| !is_now(rule)).cloned();
+        replaced.extend(newly.map(|rule| Replaced { rule, at: now }));
+        for rule in &changed {
+            thin(&mut replaced, rule);
+        }
         // A commit has room for so many.
         let excess = (rules.len() + replaced.len()).saturating_sub(MAX_RULES);
         replaced.drain(..excess.min(replaced.len()));
@@ -78,6 +106,18 @@ impl RulesInForce {
             replaced,
         });
         changed
+    }
+}
+
+/// Leaves [`KEPT`] of what `rule` was before: the oldest and the latest.
+fn thin(replaced: &mut Vec<Replaced>, rule: &Rule) {
+    loop {
+        let mut of_rule = (0..replaced.len()).filter(|i| replaced[*i].rule.name == rule.name);
+        let second = of_rule.by_ref().nth(1);
+        match second.filter(|_| of_rule.count() + 2 > KEPT) {
+            Some(second) => replaced.remove(second),
+            None => return,
+        };
     }
 }
 
@@ -99,36 +139,56 @@ mod tests {
         rules.iter().map(|rule| rule.selection.0).collect()
     }
 
+    fn replaced(rules: &RulesInForce) -> Vec<u64> {
+        let now = rules.now();
+        now.replaced().map(|rule| rule.selection.0).collect()
+    }
+
     #[test]
     fn what_changed_is_counted_on_until_it_comes_back() {
         let rules = RulesInForce::new([rule("a", 1), rule("b", 2)]);
+        let now = Instant::now();
         assert!(rules.after(0).is_some() && rules.after(1).is_none());
-        assert!(rules.replace([rule("a", 1), rule("b", 2)]).is_empty());
+        assert!(rules.replace([rule("a", 1), rule("b", 2)], now).is_empty());
         assert!(rules.after(1).is_none(), "nothing changed");
 
-        let changed = rules.replace([rule("a", 3), rule("b", 2)]);
+        let changed = rules.replace([rule("a", 3), rule("b", 2)], now);
         assert_eq!(selections(&changed), [3]);
-        let now = rules.after(1).expect("another generation");
-        assert_eq!(selections(&now.rules), [3, 2]);
-        assert_eq!(selections(&now.replaced), [1]);
+        assert_eq!(selections(&rules.after(1).expect("another").rules), [3, 2]);
+        assert_eq!(replaced(&rules), [1]);
 
-        rules.replace([rule("a", 4), rule("b", 2)]);
-        assert_eq!(selections(&rules.now().replaced), [1, 3]);
-        rules.replace([rule("a", 1), rule("b", 2)]);
-        let now = rules.now();
-        assert_eq!(selections(&now.rules), [1, 2]);
-        assert_eq!(selections(&now.replaced), [3, 4]);
+        rules.replace([rule("a", 4), rule("b", 2)], now);
+        assert_eq!(replaced(&rules), [1, 3]);
+        rules.replace([rule("a", 1), rule("b", 2)], now);
+        assert_eq!(selections(&rules.rules()), [1, 2]);
+        assert_eq!(replaced(&rules), [3, 4]);
+    }
+
+    #[test]
+    fn of_many_changes_the_oldest_and_the_latest_are_counted_on_until_they_are_stale() {
+        let rules = RulesInForce::new([rule("a", 0), rule("b", 1_000)]);
+        let begun = Instant::now();
+        for selection in 1..=20 {
+            rules.replace([rule("a", selection), rule("b", 1_000 + selection)], begun);
+        }
+        let of_a: Vec<u64> = replaced(&rules)
+            .into_iter()
+            .filter(|s| *s < 1_000)
+            .collect();
+        assert_eq!(of_a, [0, 13, 14, 15, 16, 17, 18, 19]);
+        assert_eq!(replaced(&rules).len(), 2 * KEPT);
+        rules.replace([rule("a", 21), rule("b", 1_020)], begun + STALE);
+        assert_eq!(replaced(&rules), [20]);
     }
 
     #[test]
     fn the_oldest_go_when_a_commit_has_no_room_for_more() {
-        let rules = RulesInForce::new([rule("a", 0)]);
-        for selection in 1..=MAX_RULES as u64 {
-            rules.replace([rule("a", selection)]);
-        }
-        let now = rules.now();
-        assert_eq!(selections(&now.rules), [MAX_RULES as u64]);
-        let kept: Vec<u64> = (1..MAX_RULES as u64).collect();
-        assert_eq!(selections(&now.replaced), kept);
+        let many = |selection: u64| {
+            (0..MAX_RULES as u64 - 2).map(move |n| rule(&format!("r{n}"), 1_000 * n + selection))
+        };
+        let rules = RulesInForce::new(many(0));
+        rules.replace(many(1), Instant::now());
+        let last = MAX_RULES as u64 - 3;
+        assert_eq!(replaced(&rules), [1_000 * (last - 1), 1_000 * last]);
     }
 }

@@ -285,7 +285,10 @@ impl<'s> Worker<'s> {
 
 /// What tasks count by the rules of a generation, with its number.
 fn plan(shell: &Shell, generation: &Generation) -> (Arc<Plan>, u64) {
-    let (rules, replaced) = (generation.rules.clone(), generation.replaced.clone());
+    let (rules, replaced) = (
+        generation.rules.clone(),
+        generation.replaced().cloned().collect(),
+    );
     let plan = shell.config.count_plan_of(rules, replaced);
     (Arc::new(plan), generation.number)
 }
