@@ -34,7 +34,7 @@ advisories:
 
 # Lints of everything. `--all-targets` leaves out suites with `test = false`, and is not needed to name them.
 lint:
-    cargo clippy --locked --all-targets -- -D warnings
+    cargo clippy --locked --all-targets --features failpoints -- -D warnings
     cargo clippy --locked --features failpoints --test endurance --test faults --test goflow2 --test image --test monitoring --test otel --test otel_cost --test security -- -D warnings
 
 # Documentation builds without a warning.

@@ -9,7 +9,7 @@ use crate::handover::{ITEMS, assert_handed_over, sets, two_rules};
 use crate::model;
 use crate::simulation::{Simulation, plans_with};
 
-const RECORDS: i64 = 30_000;
+const RECORDS: i64 = 15_000;
 
 /// What a task that goes on elsewhere knows there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

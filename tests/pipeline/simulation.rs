@@ -18,6 +18,8 @@ use crate::rules::as_config;
 
 const PARTIALS: usize = 3;
 const TOPIC: &str = "flows";
+/// While something is reloaded no partition is so many records further than the slowest: partitions wait for each other.
+const AHEAD: i64 = 700;
 /// No event time of a load is near it, and nothing here may depend on it.
 const WALL: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 
@@ -144,7 +146,9 @@ impl Simulation {
     fn learns(&mut self) -> Option<&Reload> {
         let counted: i64 = self.counting.iter().map(|c| c.task.next_offset()).sum();
         let reload = self.reload.as_ref()?;
-        let learns = counted >= reload.after && self.random.below(4) == 0;
+        // What decided until now is in detect's state.
+        let is_known = self.detecting.iter().all(|d| d.committed.is_some());
+        let learns = is_known && counted >= reload.after && self.random.below(2) == 0;
         learns.then_some(reload)
     }
 
@@ -173,9 +177,13 @@ impl Simulation {
     fn count(&mut self, partition: usize) {
         let records = self.random.below(400) as i64;
         let commit = self.random.below(3) > 0;
+        let slowest = self.counting.iter().map(|c| c.task.next_offset()).min();
         let counting = &mut self.counting[partition];
         let from = counting.task.next_offset();
-        let to = (from + records).min(counting.log.len() as i64);
+        let mut to = (from + records).min(counting.log.len() as i64);
+        if self.reload.is_some() {
+            to = to.min(slowest.unwrap_or(0) + AHEAD).max(from);
+        }
         for offset in from..to {
             let record = &counting.log[offset as usize];
             let input = Input {
