@@ -92,6 +92,13 @@ impl Tree {
         Self { root, files }
     }
 
+    /// Forgets all but these keys.
+    pub(super) fn keep(&mut self, keys: &[&str]) {
+        if let ValueKind::Table(table) = &mut self.root.kind {
+            table.retain(|key, _| keys.contains(&key.as_str()));
+        }
+    }
+
     /// The value at `path`.
     pub(super) fn get(&self, path: &[&str]) -> Option<&Value> {
         path.iter()

@@ -1,24 +1,27 @@
 //! Named sets from files, read again while the program runs.
 //!
 //! Invariant: nothing but the items of such sets changes. The rest of the configuration stays as it was read at the start,
-//! whatever stands in its files now.
+//! whatever stands in its files now. No secret is kept here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::error::{ConfigErrors, Issues};
-use super::file::{FileConfig, SetSection};
+use super::file::{FileConfig, ObserveSection, SetSection};
 use super::layer::Tree;
 use super::rules::{Located, below};
 use super::{observe, sets};
-use crate::rule::{self, Rule, RuleContext};
+use crate::rule::{self, Filter, Rule, RuleContext, Sets};
 
 /// What it takes to read them again.
 #[derive(Debug)]
 pub struct SetFiles {
-    file: FileConfig,
+    sets: BTreeMap<String, SetSection>,
+    observe: ObserveSection,
+    /// Who said these two.
     tree: Tree,
     located: Vec<Located>,
-    /// Without its sets and what depends on them.
+    /// Without sets, what depends on them, and texts of files.
     context: RuleContext,
 }
 
@@ -26,30 +29,37 @@ impl SetFiles {
     /// `None` where no set is in a file.
     pub(super) fn of(
         file: &FileConfig,
-        tree: Tree,
+        mut tree: Tree,
         located: Vec<Located>,
         context: RuleContext,
     ) -> Option<Self> {
         let mut sets = file.sets.values();
         let any = sets.any(|set| matches!(set, SetSection::File(_)));
+        tree.keep(&["sets", "input"]);
         any.then(|| Self {
-            file: file.clone(),
+            sets: file.sets.clone(),
+            observe: file.input.observe.clone(),
             tree,
             located,
-            context,
+            context: RuleContext {
+                sets: Sets::new(),
+                observe: Filter::default(),
+                files: BTreeMap::new(),
+                ..context
+            },
         })
     }
 
     /// The files.
     pub fn paths(&self) -> Vec<PathBuf> {
-        sets::files(&self.file.sets, &self.tree)
+        sets::files(&self.sets, &self.tree)
     }
 
     /// `rules` with the items that are in the files now. All that is wrong with these is the error.
     pub fn read<R: AsRef<Rule>>(&self, rules: &[R]) -> Result<Vec<Rule>, ConfigErrors> {
         let mut issues = Issues::default();
-        let sets = sets::read(&self.file.sets, &self.tree, &mut issues);
-        let observe = observe::filter(&self.file.input.observe, &sets, &self.tree, &mut issues);
+        let sets = sets::read(&self.sets, &self.tree, &mut issues);
+        let observe = observe::filter(&self.observe, &sets, &self.tree, &mut issues);
         let context = RuleContext {
             sets,
             observe: observe.unwrap_or_default(),

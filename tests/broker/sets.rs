@@ -19,7 +19,7 @@ use crate::support::process::Signal;
 use crate::support::scrape::Scrape;
 use crate::support::wait;
 
-const WINDOWS: i64 = 12;
+const WINDOWS: i64 = 18;
 const RELOADED: Duration = Duration::from_mins(1);
 
 /// Two instances with one file; one is told of new items while flows keep coming for `time`, the other looks by itself.
@@ -39,11 +39,12 @@ pub(crate) fn check(flows: usize, time: Duration) {
     let file = app.dir().join("borders.txt");
     write(&file, ITEMS[0]);
     let instances = app.start_all(2);
+    let outgoing: Vec<_> = prepared.outgoing().collect();
+    let third = outgoing.len() / 3;
+    let writer = Writer::new(cluster, &prepared.topic);
+    writer.write_over(&outgoing[..third], time / 3);
     thread::scope(|scope| {
-        let outgoing: Vec<_> = prepared.outgoing().collect();
-        let writer = Writer::new(cluster, &prepared.topic);
-        scope.spawn(move || writer.write_over(&outgoing, time));
-        wait::pass(time / 4);
+        scope.spawn(|| writer.write_over(&outgoing[third..2 * third], time / 3));
         write(&file, &["192.0.2.2", "a border"]);
         instances[0].process.signal(Signal::HUP);
         until(&instances[0], "refused");
@@ -53,6 +54,7 @@ pub(crate) fn check(flows: usize, time: Duration) {
             until(instance, "applied");
         }
     });
+    writer.write_over(&outgoing[2 * third..], time / 3);
     prepared.until_final(&app);
     let log = instances[0].process.output();
     assert!(log.contains("set `borders`, line 2"), "{log}");

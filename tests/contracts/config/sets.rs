@@ -96,6 +96,20 @@ fn what_is_wrong_with_them_is_named() {
 }
 
 #[test]
+fn no_secret_is_kept_with_them() {
+    let (dir, _) = loaded();
+    let file = dir.path().join("config.yaml");
+    let secret = "kafka: {sasl.password: hunter2, security.protocol: sasl_ssl, sasl.mechanisms: PLAIN, sasl.username: me}\n";
+    fs::write(&file, format!("{secret}{CONFIG}")).expect("it can be written");
+    let config = load(&[file], [], [])
+        .unwrap_or_else(|errors| panic!("{errors}"))
+        .config;
+    assert!(config.set_files.is_some());
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
 fn without_a_file_there_is_nothing_to_read_again() {
     let config = super::Case::yaml("sets: {peers: [64496]}").loaded().config;
     assert!(config.set_files.is_none());
