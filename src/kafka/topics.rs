@@ -21,8 +21,10 @@ pub(crate) const DEFAULT_MESSAGE_BYTES: usize = 1_048_588;
 pub(crate) const DEAD_LETTER_ROOM: usize = 64 * 1024;
 /// Largest record of `<app>-state`, in bytes: the provisional prefixes of one window.
 pub(crate) const STATE_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
-/// How long a topic that was just made may take to be seen.
-const APPEARS: Duration = Duration::from_secs(15);
+/// How long brokers have to answer.
+const ANSWERS: Duration = Duration::from_secs(15);
+/// How long a topic that was just made may take to be seen: on brokers with much to do it can be more than 15 s.
+const APPEARS: Duration = Duration::from_mins(1);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -345,7 +347,7 @@ fn partitions_patiently(
     topic: &str,
     operation: &'static str,
 ) -> Result<Option<u32>, Fatal> {
-    let deadline = Instant::now() + APPEARS;
+    let deadline = Instant::now() + ANSWERS;
     loop {
         match offsets.partitions_for(topic, operation) {
             Ok(found) => return Ok(found),
@@ -372,6 +374,7 @@ fn appeared(offsets: &Offsets, topic: &str) -> Result<u32, Fatal> {
                 "topic {topic} was created but does not appear"
             )));
         }
+        offsets.wait(PAUSE);
     }
 }
 
