@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::error::{ConfigErrors, Issues};
 use super::file::{FileConfig, ObserveSection, SetSection};
@@ -56,7 +57,7 @@ impl SetFiles {
     }
 
     /// `rules` with the items that are in the files now. All that is wrong with these is the error.
-    pub fn read<R: AsRef<Rule>>(&self, rules: &[R]) -> Result<Vec<Rule>, ConfigErrors> {
+    pub fn read(&self, rules: &[Arc<Rule>]) -> Result<Vec<Rule>, ConfigErrors> {
         let mut issues = Issues::default();
         let sets = sets::read(&self.sets, &self.tree, &mut issues);
         let observe = observe::filter(&self.observe, &sets, &self.tree, &mut issues);
@@ -67,7 +68,7 @@ impl SetFiles {
         };
         let mut renewed = Vec::new();
         for (rule, located) in rules.iter().zip(&self.located) {
-            match rule::with_sets(rule.as_ref(), &located.rule.filter, &context) {
+            match rule::with_sets(rule, &located.rule.filter, &context) {
                 Ok(rule) => renewed.push(rule),
                 Err(errors) => {
                     for error in errors {

@@ -1,8 +1,7 @@
 //! One process of the service: telemetry and signals around the stages.
 //!
 //! In: a checked configuration. Out: the stages' own result, after everything was committed. SIGHUP reads named sets
-//! again. SIGTERM and
-//! Ctrl-C ask for the end; after a second one, or five seconds, nobody waits for it. Nor when the wall clock is
+//! again. SIGTERM and Ctrl-C ask for the end; after a second one, or five seconds, nobody waits for it. Nor when the wall clock is
 //! set back, which Kafka clients do not survive.
 
 mod reload;

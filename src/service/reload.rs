@@ -110,14 +110,16 @@ pub(super) fn listen(
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let why = tokio::select! {
-                _ = hangup.recv() => "SIGHUP",
-                _ = looks.tick() => "changed file",
+            let is_asked = tokio::select! {
+                _ = hangup.recv() => true,
+                _ = looks.tick() => false,
             };
             // Reading blocks: a file may be large, or on a network.
             tokio::task::block_in_place(|| {
-                if why == "SIGHUP" || watch.look() {
-                    watch.reload(&rules, &status, why);
+                if is_asked {
+                    watch.reload(&rules, &status, "SIGHUP");
+                } else if watch.look() {
+                    watch.reload(&rules, &status, "changed file");
                 }
             });
         }

@@ -20,7 +20,6 @@ use crossbeam_channel::unbounded;
 use super::count::prepare;
 use super::status::Stage;
 use super::{Shell, spawn};
-use crate::detect::DetectPlan;
 use crate::kafka::Fatal;
 use crate::kafka::group::Group;
 use crate::kafka::producer::TransactionalProducer;
@@ -55,20 +54,9 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         events,
     )?;
     let group = Arc::new(group);
-    let plan = DetectPlan {
-        rules: shell.rules.rules(),
-        topics: shell
-            .config
-            .input
-            .topics
-            .iter()
-            .map(|t| t.as_str().into())
-            .collect(),
-        max_wait: shell.config.time.max_wait,
-    };
     let (questions, question_queue) = unbounded();
     let (answers, answer_queue) = unbounded();
-    let restorer = Restorer::new(shell, &group, plan, question_queue, answers)?;
+    let restorer = Restorer::new(shell, &group, question_queue, answers)?;
     let restorer = spawn("detect-ask", move || restorer.run())?;
     let result = Worker::new(
         shell,

@@ -56,7 +56,6 @@ pub(super) enum Answer {
 pub(super) struct Restorer {
     shell: Arc<Shell>,
     group: Arc<Group>,
-    plan: DetectPlan,
     questions: Receiver<Question>,
     answers: Sender<Answer>,
     offsets: Offsets,
@@ -68,7 +67,6 @@ impl Restorer {
     pub(super) fn new(
         shell: &Arc<Shell>,
         group: &Arc<Group>,
-        plan: DetectPlan,
         questions: Receiver<Question>,
         answers: Sender<Answer>,
     ) -> Result<Self, Fatal> {
@@ -77,7 +75,6 @@ impl Restorer {
             pulse: shell.pulses.of("detect-ask"),
             shell: Arc::clone(shell),
             group: Arc::clone(group),
-            plan,
             questions,
             answers,
             waiting: Vec::new(),
@@ -196,9 +193,12 @@ impl Restorer {
         let places: BTreeMap<_, _> = places.collect();
         let state = table.into_iter().map(|(key, (value, _))| (key, value));
         let state = state.collect();
+        let config = &self.shell.config;
+        let topics = config.input.topics.iter();
         let plan = DetectPlan {
             rules: self.shell.rules.rules(),
-            ..self.plan.clone()
+            topics: topics.map(|t| t.as_str().into()).collect(),
+            max_wait: config.time.max_wait,
         };
         DetectTask::new(source.partition, &plan, state, committed, partitions).map_err(|e| {
             let place = format!("{}/{}", self.shell.names.state, source.partition);

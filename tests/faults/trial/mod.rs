@@ -84,8 +84,9 @@ pub(crate) struct Verdict {
     pub(crate) killed: usize,
 }
 
-/// The application of the trials, with a rule that has all that a rule can have: a flush every 50 ms, of which the commit takes a good part, so that a transaction is
-/// nearly always open. Nothing is told before it is final: what is provisional depends on how long things take.
+/// The application of the trials, with a rule that has all that a rule can have: a flush every 50 ms, of which the commit
+/// takes a good part, so that a transaction is nearly always open. Nothing is told before it is final: what is provisional
+/// depends on how long things take.
 pub(crate) fn app<'c>(prepared: &Prepared, cluster: &'c Cluster, id: &str) -> App<'c> {
     let app = prepared.app(cluster, id);
     app.also(with_everything(), EVERYTHING_LIKE)
