@@ -80,7 +80,7 @@ fn nothing_but_get_and_head_is_answered() {
         );
         assert_eq!(status(&answer), "404", "{path}: {answer}");
     }
-    instance.stop();
+    instance.end();
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_head_that_trickles_in_is_cut_off() {
         }
     });
     println!("cut off after {:?}", begun.elapsed());
-    instance.stop();
+    instance.end();
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_reader_who_takes_nothing_is_cut_off() {
     wait::until("the server forgets the connection", PATIENCE, every, || {
         (established(&instance) == 0).then_some(())
     });
-    instance.stop();
+    instance.end();
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn oversized_requests_are_refused() {
     assert_eq!(status(&answer), "405", "{answer}");
     assert!(begun.elapsed() < PROBE, "{:?}", begun.elapsed());
     assert_eq!(instance.get("/livez"), Some((200, "ok\n".to_owned())));
-    instance.stop();
+    instance.end();
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn many_idle_connections_keep_no_probe_out_and_are_bounded() {
         (established(&instance) <= 64).then_some(())
     });
     drop(idle);
-    instance.stop();
+    instance.end();
 }
 
 /// The connections that the process has on the port that it listens on.

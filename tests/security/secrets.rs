@@ -67,7 +67,7 @@ fn check_shown(app: App<'_>) {
         shown += &instance.get(path).expect("it answers").1;
     }
     let log = instance.process.log().to_owned();
-    instance.stop();
+    instance.end();
     shown += &fs::read_to_string(&log).expect("the log was written");
     assert!(
         shown.contains("librdkafka: ") && shown.contains("DEBUG"),

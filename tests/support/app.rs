@@ -266,6 +266,12 @@ impl Instance {
         );
     }
 
+    /// SIGTERM and its end, however it goes: for tests whose subject is not how it ends.
+    pub(crate) fn end(mut self) {
+        self.process.signal(Signal::TERM);
+        self.process.wait(Duration::from_secs(15));
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(mut self) {
         self.process
