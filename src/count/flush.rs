@@ -132,7 +132,7 @@ impl Flush {
             }));
         }
         for counts in self.counts {
-            let partition = partition_of(counts.rule(), partials_partitions);
+            let partition = partition_of(counts.home(), partials_partitions);
             let rule = Arc::clone(counts.rule());
             let is_replaced = counts.is_replaced();
             let key = rule.as_bytes().to_vec();

@@ -246,6 +246,11 @@ impl LaneCounts {
         &self.rule.name
     }
 
+    /// What decides about the partition.
+    pub(super) fn home(&self) -> &Arc<str> {
+        self.rule.home()
+    }
+
     /// Whether the rule's flows are told by another lane, too.
     pub(super) const fn is_replaced(&self) -> bool {
         self.is_replaced

@@ -1,18 +1,29 @@
 //! From what is due to what is committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::emission::{Emission, Prepared, StateChange};
 use super::finalise;
-use super::life::Lives;
+use super::life::Neighbour;
 use super::source::Before;
 use super::task::DetectTask;
+use super::track::Track;
 use super::wire;
 use crate::alert::{EndReason, WindowState};
 use crate::rule::Fingerprint;
 use crate::time::Timestamp;
 use crate::window::Window;
+
+/// What became of a window.
+enum Step {
+    /// It is in the emission.
+    Written,
+    /// There was no room for it.
+    Full,
+    /// There is nothing to say of the selection.
+    Nothing,
+}
 
 impl DetectTask {
     /// The next due windows, and what is written for them; `None` when nothing is due or an emission
@@ -23,8 +34,8 @@ impl DetectTask {
         }
         let mut emission = Emission::default();
         emission.effect.all_due = true;
-        for selection in self.order() {
-            if !self.emit(selection, &mut emission) {
+        for group in self.groups() {
+            if !self.emit(&group, &mut emission) {
                 emission.effect.all_due = false;
                 break;
             }
@@ -39,10 +50,9 @@ impl DetectTask {
             return None;
         }
         let mut emission = Emission::default();
-        'all: for selection in self.order() {
+        'all: for selection in self.groups().concat() {
             for window in self.waiting(selection, wall) {
-                let lives = emission.effect.lives.get(&selection).cloned();
-                let Some(prepared) = self.provisional(selection, window, lives, wall) else {
+                let Some(prepared) = self.provisional(selection, window, &emission, wall) else {
                     continue;
                 };
                 if !emission.has_room(&prepared) {
@@ -125,69 +135,163 @@ impl DetectTask {
         });
     }
 
-    /// Selections in the order in which one marker's windows are written.
-    fn order(&self) -> Vec<Fingerprint> {
-        let mut order: Vec<_> = self.tracks.values().collect();
-        order.sort_by_key(|t| (&t.name, t.selection));
-        order.into_iter().map(|t| t.selection).collect()
+    /// Selections in the order in which one marker's windows are written, those apart that go by each other: of one
+    /// rule, and of rules that share incidents.
+    fn groups(&self) -> Vec<Vec<Fingerprint>> {
+        let mut groups: BTreeMap<(&str, bool), Vec<&Track>> = BTreeMap::new();
+        for track in self.tracks.values() {
+            groups.entry(track.home()).or_default().push(track);
+        }
+        let mut groups: Vec<_> = groups.into_values().collect();
+        for group in &mut groups {
+            group.sort_by_key(|t| (&t.name, t.selection));
+        }
+        let selections = |group: Vec<&Track>| group.into_iter().map(|t| t.selection).collect();
+        groups.into_iter().map(selections).collect()
     }
 
-    /// Adds the due windows of one selection. False when there was no room for all.
-    fn emit(&mut self, selection: Fingerprint, emission: &mut Emission) -> bool {
-        let Some(track) = self.tracks.get_mut(&selection) else {
-            return true;
-        };
-        let (Some(mut cursor), None) = (track.oldest(), track.after) else {
-            return true;
-        };
-        if let Some(done) = emission.effect.finalised.get(&selection) {
-            cursor = Window::starting(cursor.start.max(*done), cursor.length());
-        }
-        let successor = self.successor(selection);
-        if let (Some((_, due)), Some(track)) = (successor, self.tracks.get_mut(&selection)) {
-            track.due_through = due;
-        }
+    /// Adds the due windows of a group, in the order in which stream time makes them due: that is the same however many a
+    /// marker makes due at once. False when there was no room for all.
+    fn emit(&mut self, group: &[Fingerprint], emission: &mut Emission) -> bool {
+        let mut ended = BTreeSet::new();
         loop {
-            if let Some((new, due)) = successor
-                && cursor.start < due
-                && self.can_take_over(new, cursor)
-            {
-                self.hand_over(selection, new, cursor, emission);
-                return self.emit(new, emission);
-            }
-            let stashed = self.prepared.take_if(|p| p.selection == selection);
-            let lives = emission.effect.lives.get(&selection);
-            let Some(prepared) = stashed.or_else(|| self.prepare(selection, cursor, lives)) else {
+            let going = group.iter().filter(|s| !ended.contains(*s));
+            let due = going.filter_map(|s| {
+                let (at, window) = self.next_window(*s, emission)?;
+                Some((at, &self.tracks.get(s)?.name, *s, window))
+            });
+            let earliest = due.min_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+            let Some((_, _, selection, window)) = earliest else {
                 break;
             };
-            if !emission.has_room(&prepared) {
-                self.prepared = Some(prepared);
-                return false;
+            match self.emit_one(selection, window, emission) {
+                Step::Written => {}
+                Step::Full => return false,
+                Step::Nothing => {
+                    ended.insert(selection);
+                }
             }
-            cursor = Window::starting(prepared.next, cursor.length());
-            emission.push(prepared);
-            self.follow(successor, cursor.start, emission);
         }
         // What is due is finalised, also where nobody wants a record of it.
-        if let Some(track) = self.tracks.get(&selection)
-            && cursor.start < track.due_through
-        {
-            let through = track.due_through;
-            emission.effect.finalised.insert(selection, through);
-            self.follow(successor, through, emission);
+        for selection in group {
+            self.pass_over(*selection, emission);
         }
         true
     }
 
-    /// What is due next of a selection from `cursor` on, where `lives` are as committed if nothing was said
-    /// in the same breath.
+    /// The next window of a selection that is to be written, or looked at for a successor, and the stream time at which it is
+    /// due.
+    fn next_window(
+        &self,
+        selection: Fingerprint,
+        emission: &Emission,
+    ) -> Option<(Timestamp, Window)> {
+        let track = self.tracks.get(&selection).filter(|t| t.after.is_none())?;
+        let cursor = self.cursor(track, emission)?;
+        let due = self.due_through(track);
+        if let Some(rule) = &track.rule {
+            let at = cursor.end.plus(rule.grace);
+            return (cursor.start < due).then_some((at, cursor));
+        }
+        let lives = emission.effect.lives.get(&selection);
+        if track.leaves && !lives.unwrap_or(&track.lives).is_empty() {
+            return Some((cursor.start, cursor));
+        }
+        let (start, _) = track.open.range(cursor.start..).next()?;
+        let window = Window::starting(*start, track.interval);
+        (*start < due).then_some((window.end, window))
+    }
+
+    /// The oldest window that is neither finalised nor in `emission`.
+    fn cursor(&self, track: &Track, emission: &Emission) -> Option<Window> {
+        let oldest = track.oldest()?;
+        let done = emission.effect.finalised.get(&track.selection);
+        let start = done.map_or(oldest.start, |done| oldest.start.max(*done));
+        Some(Window::starting(start, track.interval))
+    }
+
+    /// Windows that end at or before this are due, also for a successor.
+    fn due_through(&self, track: &Track) -> Timestamp {
+        let successor = self.successor(track.selection);
+        successor.map_or(track.due_through, |(_, due)| due)
+    }
+
+    /// Adds one window, or lets a successor take over with it.
+    fn emit_one(
+        &mut self,
+        selection: Fingerprint,
+        window: Window,
+        emission: &mut Emission,
+    ) -> Step {
+        let successor = self.successor(selection);
+        if let Some((new, due)) = successor {
+            if self.can_take_over(new, window) {
+                self.hand_over(selection, new, window, emission);
+                return Step::Written;
+            }
+            if let Some(track) = self.tracks.get_mut(&selection) {
+                track.due_through = due;
+            }
+        }
+        let stashed = self.prepared.take_if(|p| p.selection == selection);
+        let prepared = stashed.or_else(|| self.prepare(selection, window, emission));
+        let Some(prepared) = prepared else {
+            return Step::Nothing;
+        };
+        if !emission.has_room(&prepared) {
+            self.prepared = Some(prepared);
+            return Step::Full;
+        }
+        let next = prepared.next;
+        emission.push(prepared);
+        self.follow(successor, next, emission);
+        Step::Written
+    }
+
+    /// Finalises what is due of a selection.
+    fn pass_over(&self, selection: Fingerprint, emission: &mut Emission) {
+        let Some(track) = self.tracks.get(&selection).filter(|t| t.after.is_none()) else {
+            return;
+        };
+        let due = self.due_through(track);
+        if self.cursor(track, emission).is_some_and(|c| c.start < due) {
+            emission.effect.finalised.insert(selection, due);
+            self.follow(self.successor(selection), due, emission);
+        }
+    }
+
+    /// Other rules that `track` shares incidents with, as they are with what `emission` says.
+    fn neighbours(&self, track: &Track, emission: &Emission) -> Vec<Neighbour> {
+        let (home, is_shared) = track.home();
+        if !is_shared {
+            return Vec::new();
+        }
+        let others = self
+            .tracks
+            .values()
+            .filter(|t| t.name != track.name && t.after.is_none() && t.home() == (home, true));
+        let neighbour = |track: &Track| {
+            let lives = emission.effect.lives.get(&track.selection);
+            Some(Neighbour {
+                rule: Arc::clone(&track.name),
+                identity: track.told_as.as_ref()?.identity,
+                lives: Arc::clone(lives.unwrap_or(&track.lives)),
+            })
+        };
+        others.filter_map(neighbour).collect()
+    }
+
+    /// What is due next of a selection from `cursor` on, after what `emission` says.
     fn prepare(
         &mut self,
         selection: Fingerprint,
         cursor: Window,
-        lives: Option<&Arc<Lives>>,
+        emission: &Emission,
     ) -> Option<Prepared> {
-        let name = Arc::clone(&self.tracks.get(&selection)?.name);
+        let track = self.tracks.get(&selection)?;
+        let neighbours = self.neighbours(track, emission);
+        let lives = emission.effect.lives.get(&selection);
+        let name = Arc::clone(&track.name);
         let siblings: Vec<_> = self
             .tracks
             .values()
@@ -197,7 +301,8 @@ impl DetectTask {
         let track = self.tracks.get_mut(&selection)?;
         let lives = Arc::clone(lives.unwrap_or(&track.lives));
         if let Some(rule) = track.rule.clone() {
-            return finalise::next_due(track, &rule, &self.sources, cursor.start, &lives);
+            let among = (&lives, neighbours.as_slice());
+            return finalise::next_due(track, &rule, &self.sources, cursor.start, among);
         }
         let (state, end) = if siblings.is_empty() {
             (WindowState::UnknownRule, EndReason::RuleRemoved)
@@ -243,14 +348,17 @@ impl DetectTask {
         &mut self,
         selection: Fingerprint,
         window: Window,
-        lives: Option<Arc<Lives>>,
+        emission: &Emission,
         wall: Timestamp,
     ) -> Option<Prepared> {
+        let lives = emission.effect.lives.get(&selection).cloned();
+        let neighbours = self.neighbours(self.tracks.get(&selection)?, emission);
         let track = self.tracks.get_mut(&selection)?;
         let rule = track.rule.clone()?;
         let prepared = if track.open.get(&window.start)?.changed {
             let lives = lives.unwrap_or_else(|| Arc::clone(&track.lives));
-            finalise::provisional(track, &rule, &self.sources, window, &lives, wall)
+            let among = (&lives, neighbours.as_slice());
+            finalise::provisional(track, &rule, &self.sources, window, among, wall)
         } else {
             None
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::emission::{Prepared, Provisional, StateChange};
-use super::life::Lives;
+use super::life::{Lives, Neighbour};
 use super::pass::{self, Input, Open, Outcome, Question};
 use super::render::{self, Context, Fate};
 use super::source::Sources;
@@ -26,7 +26,7 @@ pub(super) fn next_due(
     rule: &Arc<Rule>,
     sources: &Sources,
     cursor: Timestamp,
-    lives: &Arc<Lives>,
+    (lives, neighbours): (&Arc<Lives>, &[Neighbour]),
 ) -> Option<Prepared> {
     let due = track.due_through;
     if cursor >= due {
@@ -42,7 +42,8 @@ pub(super) fn next_due(
     };
     let start = track.after(cursor, skipped);
     let window = Window::starting(start, track.interval);
-    Some(finalise(track, rule, sources, window, lives, skipped))
+    let among = (lives, neighbours);
+    Some(finalise(track, rule, sources, window, among, skipped))
 }
 
 fn finalise(
@@ -50,7 +51,7 @@ fn finalise(
     rule: &Arc<Rule>,
     sources: &Sources,
     window: Window,
-    before: &Arc<Lives>,
+    (before, neighbours): (&Arc<Lives>, &[Neighbour]),
     skipped_windows: u64,
 ) -> Prepared {
     let completeness = sources.completeness(track.selection, window);
@@ -61,7 +62,7 @@ fn finalise(
     let (outcome, resolution) = look(track, window.start, whole.then_some(&question));
     let seen = whole.then(|| render::seen(rule, window, &outcome));
     let mut lives = Lives::clone(before);
-    let messages = lives.window(&rule.lifecycle, window, seen.as_ref(), &told);
+    let messages = lives.window(&rule.lifecycle, neighbours, window, seen.as_ref(), &told);
     let told_as = ToldAs::of(rule);
     let context = Context {
         name: &track.name,
@@ -229,7 +230,7 @@ pub(super) fn provisional(
     rule: &Arc<Rule>,
     sources: &Sources,
     window: Window,
-    before: &Arc<Lives>,
+    (before, neighbours): (&Arc<Lives>, &[Neighbour]),
     wall: Timestamp,
 ) -> Option<Prepared> {
     let whole = sources.cover(track.selection, window);
@@ -242,7 +243,7 @@ pub(super) fn provisional(
     fresh.retain(|prefix, seen| seen.severity.is_some() && !written.prefixes.contains(prefix));
     let is_next = track.oldest().is_some_and(|oldest| oldest == window);
     let mut lives = Lives::clone(before);
-    let messages = lives.provisional(&rule.lifecycle, window, is_next, &fresh);
+    let messages = lives.provisional(&rule.lifecycle, neighbours, window, is_next, &fresh);
     if messages.is_empty() && written.window_revision.is_some() {
         return None;
     }

@@ -30,7 +30,7 @@ impl DetectTask {
             track.after = None;
         }
         for rule in rules {
-            if partition_of(&rule.name, self.partials_partitions) == self.partition {
+            if partition_of(rule.home(), self.partials_partitions) == self.partition {
                 self.configure(rule);
             } else {
                 self.elsewhere.insert(rule.selection);

@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
-use super::life::{Hush, Message, Name, Said, Seen};
+use super::life::{Hush, Message, Name, Said, Seen, id_of};
 use super::pass::{Finding, GroupTotal, MaskedPrefix, Outcome, Rates, Sums};
 use super::track::ToldAs;
 use crate::alert::{
@@ -21,9 +19,6 @@ use crate::net::{Family, Prefix};
 use crate::rule::{Fingerprint, Level, LevelOver, Rule, Scope, Silence};
 use crate::time::{Timestamp, millis};
 use crate::window::Window;
-
-/// Namespace of alert ids, made once at random.
-const ALERT_IDS: Uuid = Uuid::from_u128(0x9f2d_41c3_6a58_4e07_b1d4_2c7e_90a3_5f16);
 
 /// What every message of a window says.
 #[derive(Clone, Copy, Debug)]
@@ -168,8 +163,13 @@ fn alert(context: &Context<'_>, finding: &Finding, message: &Message) -> Alert {
     let Message { said, life, .. } = message;
     let mut narrow = Narrow::new(window.length());
     let identity = context.told_as.identity;
-    let id_of = |name: &Name| alert_id(context.name, identity, name.prefix, name.first);
-    let id = alert_id(context.name, identity, finding.prefix, life.first);
+    let id_of = |name: &Name| id_of(context.name, identity, name);
+    let id = id_of(&Name {
+        first: life.first,
+        prefix: finding.prefix,
+    });
+    let incident = &life.incident;
+    let incident_id = incident.foreign.unwrap_or_else(|| id_of(&incident.name));
     let (status, end_reason) = match said {
         Said::Started => (Status::Started, None),
         Said::Ongoing => (Status::Ongoing, None),
@@ -177,13 +177,13 @@ fn alert(context: &Context<'_>, finding: &Finding, message: &Message) -> Alert {
     };
     Alert {
         schema: ALERT_SCHEMA.to_owned(),
-        incident_id: id_of(&life.incident.name),
-        incident_pulse: life.incident.pulse,
-        id,
+        incident_id: incident_id.to_string(),
+        incident_pulse: incident.pulse,
+        id: id.to_string(),
         revision: message.revision,
         status,
         end_reason,
-        superseded_by: message.by.as_ref().map(id_of),
+        superseded_by: message.by.as_ref().map(|by| id_of(by).to_string()),
         silenced_by: life.silenced.as_deref().map(str::to_owned),
         r#final: context.is_final,
         rule: context.rule_ref(),
@@ -382,6 +382,5 @@ fn window_ref(window: Window) -> WindowRef {
 
 /// The id of the alert on `prefix` that begins in the window at `first`: a UUID of version 5.
 pub fn alert_id(rule: &str, identity: Fingerprint, prefix: Prefix, first: Timestamp) -> String {
-    let name = format!("{rule}\n{identity}\n{prefix}\n{}", first.as_millis());
-    Uuid::new_v5(&ALERT_IDS, name.as_bytes()).to_string()
+    id_of(rule, identity, &Name { first, prefix }).to_string()
 }

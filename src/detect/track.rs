@@ -181,6 +181,14 @@ impl Track {
         self.rule = Some(Arc::clone(rule));
     }
 
+    /// What its windows are written together with, and whether that is a group of rules.
+    pub(super) fn home(&self) -> (&str, bool) {
+        match &self.rule {
+            Some(rule) => (rule.home(), rule.incident_group.is_some()),
+            None => (&self.name, false),
+        }
+    }
+
     /// Whether it has decided for `rule` until now, with other items in named sets.
     pub(super) fn is_before(&self, rule: &Rule) -> bool {
         let told_as = self.told_as.as_ref();

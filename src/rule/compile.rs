@@ -32,6 +32,11 @@ pub fn compile(config: &RuleConfig, context: &RuleContext) -> Result<Rule, Vec<R
     if let Err(message) = check_word(&config.severity, 32) {
         problems.add("severity", message);
     }
+    if let Some(group) = &config.incident_group
+        && let Err(message) = check_word(group, 100)
+    {
+        problems.add("incident_group", message);
+    }
     let filter = filter(&config.filter, context, &mut problems);
     let second = Duration::from_secs(1);
     let interval = duration("interval", &config.interval, second, &mut problems);
@@ -75,6 +80,7 @@ pub fn compile(config: &RuleConfig, context: &RuleContext) -> Result<Rule, Vec<R
             overrides: decided.overrides.map(Arc::new),
             gate: decided.gate,
             lifecycle: decided.lifecycle?,
+            incident_group: config.incident_group.as_deref().map(Arc::from),
             escalation: decided.escalation,
             silences: silences(&config.name, context),
             scope: decided.scope.map(Arc::new),

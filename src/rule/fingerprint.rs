@@ -44,6 +44,10 @@ fn selected(rule: &Rule, context: &RuleContext, filter: &str) -> Fingerprint {
     let mut text = String::from("hotprefix selection 1\n");
     line(&mut text, "name", &rule.name);
     line(&mut text, "filter", filter);
+    // It decides where sums are added up.
+    if let Some(group) = &rule.incident_group {
+        line(&mut text, "incident_group", group);
+    }
     let key = match rule.key {
         KeySide::Dst => "dst",
         KeySide::Src => "src",

@@ -102,6 +102,8 @@ pub struct Rule {
     pub gate: Option<Gate>,
     /// When alerts start, go on and end.
     pub lifecycle: Lifecycle,
+    /// The rules that it shares incidents with, and a task of detect.
+    pub incident_group: Option<Arc<str>>,
     /// Higher severities, lowest first.
     pub escalation: Vec<Level>,
     /// When its alerts are written and not active.
@@ -131,6 +133,14 @@ impl Rule {
         places
             .and_then(|places| places.stated(place, limit, prefix.length()))
             .unwrap_or_else(|| self.limits[limit].stated(prefix.family(), prefix.length()))
+    }
+
+    /// What decides in which partials partition it lives.
+    pub const fn home(&self) -> &Arc<str> {
+        match &self.incident_group {
+            Some(group) => group,
+            None => &self.name,
+        }
     }
 
     /// The address that the flow counts for; `None` if this rule does not select the flow.

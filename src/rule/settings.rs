@@ -64,6 +64,11 @@ pub struct RuleConfig {
     /// When an alert starts, goes on and ends.
     #[serde(default)]
     pub lifecycle: LifecycleConfig,
+    /// Rules with the same name here share incidents: an alert joins that of another rule on a prefix that covers it, or that it
+    /// covers. They are detected by one task. 1 to 100 of letters, digits, `.`, `_`, `-`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9._-]{1,100}$"))]
+    pub incident_group: Option<String>,
     /// Copied into alerts.
     #[serde(default)]
     pub labels: BTreeMap<String, Scalar>,

@@ -85,6 +85,7 @@ pub(crate) fn with_everything() -> Value {
     let mut rule = as_config(&carpet());
     let more = json!({
         "name": "everything",
+        "incident_group": "vectors",
         "overrides": [
             {
                 "prefix": "198.51.100.0/23", "labels": {"customer": "a"},
@@ -107,6 +108,17 @@ pub(crate) fn with_everything() -> Value {
         unreachable!("both are tables");
     };
     rule_keys.extend(more);
+    rule
+}
+
+/// A rule that shares incidents with it.
+pub(crate) fn with_shared_incidents() -> Value {
+    let mut rule = as_config(&carpet());
+    rule["name"] = "vector".into();
+    rule["incident_group"] = "vectors".into();
+    rule["mode"] = "most_specific".into();
+    rule["thresholds"] = json!({"packets_per_second": {"0": 20_000, "24": 2_000, "32": 400}});
+    rule["lifecycle"] = json!({"hold": 1, "rearm": 2});
     rule
 }
 

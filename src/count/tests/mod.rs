@@ -121,6 +121,7 @@ fn rule(name: &str, interval_ms: u64, grace_ms: u64, late: LatePolicy) -> Rule {
         overrides: None,
         gate: None,
         lifecycle: Lifecycle::default(),
+        incident_group: None,
         escalation: Vec::new(),
         silences: Vec::new(),
         scope: None,

@@ -1,9 +1,24 @@
 //! Alerts that are one event: on prefixes that cover one another, at the same time or soon after.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use uuid::Uuid;
+
+use super::Lives;
 use crate::net::Prefix;
+use crate::rule::Fingerprint;
 use crate::time::Timestamp;
+
+/// Namespace of alert ids, made once at random.
+const ALERT_IDS: Uuid = Uuid::from_u128(0x9f2d_41c3_6a58_4e07_b1d4_2c7e_90a3_5f16);
+
+/// The id of the alert of that name: a UUID of version 5.
+pub(in crate::detect) fn id_of(rule: &str, identity: Fingerprint, name: &Name) -> Uuid {
+    let Name { first, prefix } = name;
+    let text = format!("{rule}\n{identity}\n{prefix}\n{}", first.as_millis());
+    Uuid::new_v5(&ALERT_IDS, text.as_bytes())
+}
 
 /// An alert of one rule, as its id is made of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,18 +34,79 @@ pub(in crate::detect) struct Incident {
     pub(in crate::detect) name: Name,
     /// How many times it has begun: all of its alerts had ended before each but the first.
     pub(in crate::detect) pulse: u32,
+    /// The id of that alert, if it is another rule's.
+    pub(in crate::detect) foreign: Option<Uuid>,
 }
 
 impl Incident {
     pub(super) const fn new(name: Name) -> Self {
-        Self { name, pulse: 1 }
+        Self {
+            name,
+            pulse: 1,
+            foreign: None,
+        }
     }
+
+    /// Whether both are the same event, whichever pulse of it.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        (self.name, self.foreign) == (other.name, other.foreign)
+    }
+}
+
+/// Another rule, whose incidents alerts may join.
+#[derive(Clone, Debug)]
+pub(in crate::detect) struct Neighbour {
+    pub(in crate::detect) rule: Arc<str>,
+    pub(in crate::detect) identity: Fingerprint,
+    pub(in crate::detect) lives: Arc<Lives>,
+}
+
+impl Neighbour {
+    /// As it is named from outside.
+    fn named(&self, incident: Incident) -> Incident {
+        let own = || id_of(&self.rule, self.identity, &incident.name);
+        Incident {
+            foreign: Some(incident.foreign.unwrap_or_else(own)),
+            ..incident
+        }
+    }
+
+    /// The events at the time of an alert: those of alerts that are open, or were not over when it began, on prefixes that cover its
+    /// own or are covered by it.
+    fn now(&self, name: Name) -> impl Iterator<Item = Incident> {
+        let open = related(&self.lives.all, name.prefix);
+        let open = open.filter(|(other, _)| self.lives.open.contains(other));
+        let open = open.map(|(_, life)| life.incident);
+        let rests = related(&self.lives.rests, name.prefix).map(|(_, rest)| rest);
+        let over = rests.filter(move |rest| rest.last > name.first);
+        open.chain(over.map(|rest| rest.incident))
+            .map(|incident| self.named(incident))
+    }
+
+    /// The events that an alert is another pulse of.
+    fn before(&self, name: Name) -> impl Iterator<Item = Incident> {
+        let rests = related(&self.lives.rests, name.prefix).map(|(_, rest)| rest);
+        let rests = rests.filter(move |rest| rest.until > name.first);
+        rests.map(|rest| self.named(rest.incident))
+    }
+}
+
+/// The event of other rules at the time of an alert: of several the one that began first.
+pub(super) fn now(neighbours: &[Neighbour], name: Name) -> Option<Incident> {
+    neighbours.iter().flat_map(|n| n.now(name)).min()
+}
+
+/// The event of other rules that an alert is another pulse of.
+pub(super) fn before(neighbours: &[Neighbour], name: Name) -> Option<Incident> {
+    neighbours.iter().flat_map(|n| n.before(name)).min()
 }
 
 /// What is remembered of an alert that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::detect) struct Rest {
     pub(in crate::detect) incident: Incident,
+    /// End of the last window over a threshold.
+    pub(in crate::detect) last: Timestamp,
     /// An alert that starts before this is the same event.
     pub(in crate::detect) until: Timestamp,
 }

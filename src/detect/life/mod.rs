@@ -9,8 +9,8 @@
 //! it was final is a *shadow*: it moves revisions on, and is confirmed or taken back by the final one.
 //!
 //! Alerts on prefixes that cover one another are one [`Incident`] while one of them is open, and for
-//! `rearm` windows after. An alert whose prefix is over no more ends at once when one that covers it,
-//! or that it covers, took its place.
+//! `rearm` windows after, also those of rules that are neighbours. An alert whose prefix is over no
+//! more ends at once when one that covers it, or that it covers, took its place.
 //!
 //! An alert that starts while its prefix is silenced is so to its end, which comes when the silence is
 //! over. What is still over a threshold then starts again, in an alert that is not silenced.
@@ -23,7 +23,7 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub(super) use self::incident::{Incident, Name, Rest};
+pub(super) use self::incident::{Incident, Name, Neighbour, Rest, id_of};
 use crate::alert::EndReason;
 use crate::net::Prefix;
 use crate::rule::{Lifecycle, Rule};

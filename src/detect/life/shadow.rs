@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Life, Lives, Message, Name, Said, Seen, Shadow};
+use super::{Life, Lives, Message, Name, Neighbour, Said, Seen, Shadow};
 use crate::alert::EndReason;
 use crate::net::Prefix;
 use crate::rule::Lifecycle;
@@ -62,6 +62,7 @@ impl Lives {
     pub(in crate::detect) fn provisional(
         &mut self,
         pace: &Lifecycle,
+        neighbours: &[Neighbour],
         window: Window,
         is_next: bool,
         over: &BTreeMap<Prefix, Seen>,
@@ -81,9 +82,12 @@ impl Lives {
             let shadow = shadow.map(|shadow| (shadow.incident, shadow.silenced.clone()));
             let open = known.filter(|life| life.is_open());
             let open = open.map(|life| (life.incident, life.silenced.clone()));
-            let (incident, silenced) = shadow
-                .or(open)
-                .unwrap_or_else(|| (self.incident(name), self.silenced_by(*prefix, over)));
+            let (incident, silenced) = shadow.or(open).unwrap_or_else(|| {
+                (
+                    self.incident(name, neighbours),
+                    self.silenced_by(*prefix, over),
+                )
+            });
             let mut life = known.cloned().unwrap_or_else(|| Life::begin(name, window));
             life.incident = incident;
             life.silenced.clone_from(&silenced);

@@ -92,7 +92,7 @@ mod tests {
                     seen.silence = Some(hush(ends));
                 }
             }
-            for m in lives.window(pace, window(n), Some(&all), &BTreeSet::new()) {
+            for m in lives.window(pace, &[], window(n), Some(&all), &BTreeSet::new()) {
                 let said = match m.said {
                     Said::Ended(why) => format!("{why:?}"),
                     said => format!("{said:?}"),
@@ -191,7 +191,7 @@ mod tests {
                 seen.silence = Some(hush(false));
             }
         }
-        lives.window(&pace(1, 1, 1), window(0), Some(&all), &BTreeSet::new());
+        lives.window(&pace(1, 1, 1), &[], window(0), Some(&all), &BTreeSet::new());
         assert_eq!((lives.open().len(), lives.silenced()), (3, 2));
     }
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::incident::related;
+use super::incident::{self, Neighbour, related};
 use super::shadow::confirm;
 use super::{Incident, Life, Lives, Message, Name, Rest, Said, Seen};
 use crate::alert::EndReason;
@@ -18,13 +18,14 @@ impl Lives {
     pub(in crate::detect) fn window(
         &mut self,
         pace: &Lifecycle,
+        neighbours: &[Neighbour],
         window: Window,
         seen: Option<&BTreeMap<Prefix, Seen>>,
         told: &BTreeSet<Prefix>,
     ) -> Vec<Message> {
         let mut messages = Vec::new();
         if let Some(seen) = seen {
-            messages = self.look_at(pace, window, seen, told);
+            messages = self.look_at((pace, neighbours), window, seen, told);
         }
         for prefix in told {
             let seen = seen.and_then(|seen| seen.get(prefix));
@@ -42,7 +43,7 @@ impl Lives {
 
     fn look_at(
         &mut self,
-        pace: &Lifecycle,
+        (pace, neighbours): (&Lifecycle, &[Neighbour]),
         window: Window,
         all: &BTreeMap<Prefix, Seen>,
         told: &BTreeSet<Prefix>,
@@ -53,7 +54,7 @@ impl Lives {
         let mut messages = self.turn(pace, window, all);
         let mut said = BTreeMap::new();
         for prefix in all.keys() {
-            let what = self.add(pace, window, *prefix, all, told);
+            let what = self.add((pace, neighbours), window, *prefix, all, told);
             said.extend(what.map(|what| (*prefix, (what, None))));
         }
         for (prefix, by) in self.superseded(all) {
@@ -70,7 +71,7 @@ impl Lives {
     /// Adds a window to what is known of a prefix: what is to be said of it, if anything.
     fn add(
         &mut self,
-        pace: &Lifecycle,
+        (pace, neighbours): (&Lifecycle, &[Neighbour]),
         window: Window,
         prefix: Prefix,
         all: &BTreeMap<Prefix, Seen>,
@@ -94,10 +95,10 @@ impl Lives {
             let incident = if life.goes_on(prefix) {
                 life.incident
             } else {
-                self.incident(name)
+                self.incident(name, neighbours)
             };
             let same = related(&self.rests, prefix);
-            let same = same.filter(|(_, rest)| rest.incident.name == incident.name);
+            let same = same.filter(|(_, rest)| rest.incident.is_of(&incident));
             for prefix in same.map(|(prefix, _)| prefix).collect::<Vec<_>>() {
                 self.rests.remove(&prefix);
             }
@@ -112,7 +113,7 @@ impl Lives {
     }
 
     /// The event that an alert belongs to when it starts.
-    pub(super) fn incident(&self, name: Name) -> Incident {
+    pub(super) fn incident(&self, name: Name, neighbours: &[Neighbour]) -> Incident {
         let others = related(&self.all, name.prefix).filter(|(other, life)| {
             let is_open = self.open.contains(other) || life.goes_on(*other);
             *other != name.prefix && is_open
@@ -120,13 +121,16 @@ impl Lives {
         let open = others.map(|(_, life)| life.incident).min();
         let rests = || related(&self.rests, name.prefix).map(|(_, rest)| rest.incident);
         let again = || {
-            let incident = rests().min()?;
+            let before = rests().min();
+            let incident = before.or_else(|| incident::before(neighbours, name))?;
             Some(Incident {
                 pulse: incident.pulse.saturating_add(1),
                 ..incident
             })
         };
-        open.or_else(again).unwrap_or(Incident::new(name))
+        open.or_else(|| incident::now(neighbours, name))
+            .or_else(again)
+            .unwrap_or(Incident::new(name))
     }
 
     /// Open alerts that are over no threshold now, each with the largest of those that started since it was.
@@ -186,6 +190,7 @@ impl Lives {
             if by.is_none() && pace.rearm > 0 {
                 let rest = Rest {
                     incident: life.incident,
+                    last: life.last,
                     until: window.end.plus(window.length() * pace.rearm),
                 };
                 self.rests.insert(prefix, rest);

@@ -9,7 +9,7 @@ use super::*;
 use crate::alert::{EndReason, Status, WindowState};
 
 /// Each log ends with markers by which every source has closed all windows until then, in ms.
-const CLOSED: i64 = 198_000;
+const CLOSED: i64 = 195_000;
 
 /// What happens at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod crash;
 mod gone;
 mod handover;
 mod hostile;
+mod incidents;
 mod lives;
 mod room;
 mod scenarios;
@@ -71,6 +72,7 @@ pub(super) fn rule(name: &str, selection: u64, seconds: u64) -> Rule {
         overrides: None,
         gate: None,
         lifecycle: Lifecycle::default(),
+        incident_group: None,
         escalation: Vec::new(),
         silences: Vec::new(),
         scope: None,

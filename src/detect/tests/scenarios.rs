@@ -286,7 +286,7 @@ fn the_old_selection_of_a_rule_has_no_record_of_its_own_where_the_new_one_has() 
     world.apply(delta(&old, 90, &[(1, 500)]));
     world.apply(delta(&old, 100, &[(1, 500)]));
     world.mark(marker(0, 1, &[&long(), &old], Some(112)));
-    let expected = ["long 00:01:40 final 0", "long 00:01:30 rule_change 500"];
+    let expected = ["long 00:01:30 rule_change 500", "long 00:01:40 final 0"];
     assert_eq!(world.committed.told(), expected);
 }
 

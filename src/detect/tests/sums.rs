@@ -21,7 +21,12 @@ pub(in crate::detect) type Row = (usize, i64, u32, u64);
 pub(in crate::detect) fn rules() -> Vec<Rule> {
     let mut short = rule("short", 2, 4);
     short.mode = Mode::Discounted;
-    vec![rule("long", 1, 10), short]
+    short.grace = GRACE + Duration::from_secs(3);
+    let mut rules = vec![rule("long", 1, 10), short];
+    for rule in &mut rules {
+        rule.incident_group = Some("both".into());
+    }
+    rules
 }
 
 fn flush() -> impl Strategy<Value = Flush> {
@@ -156,7 +161,7 @@ proptest! {
         for (r, rule) in rules.iter().enumerate() {
             let told: Vec<_> = committed.windows.iter().filter(|w| w.rule.name == *rule.name).collect();
             let seconds = rule.interval.as_secs() as i64;
-            let end = (200 - 2) / seconds * seconds;
+            let end = (200 - rule.grace.as_secs() as i64) / seconds * seconds;
             let starts: BTreeSet<String> = told.iter().map(|w| w.window.start.clone()).collect();
             prop_assert_eq!(starts.len(), told.len());
             for (i, record) in told.iter().enumerate() {

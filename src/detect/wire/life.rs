@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use prost::Message as _;
+use uuid::Uuid;
 
 use super::{LIFE, Saved, fingerprint, message};
 use crate::alert::DecodeError;
@@ -67,6 +68,7 @@ pub(in crate::detect) fn life(
         rest: rest.map(|rest| DetectRest {
             incident: Some(incident(&rest.incident)),
             until: rest.until.as_millis(),
+            last: Some(rest.last.as_millis()),
         }),
     };
     StateChange {
@@ -80,6 +82,7 @@ fn incident(incident: &Incident) -> DetectIncident {
         prefix: incident.name.prefix.to_string(),
         first: incident.name.first.as_millis(),
         pulse: incident.pulse,
+        foreign: incident.foreign.map(|id| id.as_bytes().to_vec()),
     }
 }
 
@@ -91,6 +94,10 @@ fn decode_incident(saved: Option<DetectIncident>) -> Result<Incident, String> {
             prefix: parse_prefix(&saved.prefix)?,
         },
         pulse: saved.pulse,
+        foreign: saved
+            .foreign
+            .map(|id| Uuid::from_slice(&id).map_err(|_| "its incident's id has not 16 bytes"))
+            .transpose()?,
     })
 }
 
@@ -145,6 +152,7 @@ pub(super) fn decode_life(key: &str, value: &[u8]) -> Result<Saved, String> {
         Ok(Rest {
             incident: decode_incident(saved.incident)?,
             until: Timestamp::from_millis(saved.until),
+            last: saved.last.map_or(Timestamp::MIN, Timestamp::from_millis),
         })
     };
     Ok(Saved::Life {

@@ -21,6 +21,7 @@ fn every_wrong_value_is_named_by_its_path() {
         "name: 'has space'",
         "name: ''",
         "severity: ''",
+        "incident_group: 'a b'",
         "filter: 'src_prot == 5 && proto == \"tpc\"'",
         "interval: 60",
         "interval: 500ms",

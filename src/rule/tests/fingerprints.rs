@@ -28,6 +28,7 @@ fn what_selects_changes_the_selection_alone() {
         "grace: 6s",
         "late: drop",
         "attribution: spread",
+        "incident_group: ddos",
         "prefix_length: {ipv6: []}",
     ] {
         let edited = rule(&format!("{BASE}{edit}"));

@@ -70,9 +70,14 @@ impl Worker<'_> {
         missing.sort();
         missing.dedup();
         let partitions = self.shell.facts.partials_partitions;
+        let rules = &self.shell.config.rules;
         self.shell.status.detect(|detect| {
             // Another instance finalises the windows of rules whose partition has left.
-            let is_ours = |rule: &str| lag.contains_key(&partition_of(rule, partitions));
+            let is_ours = |name: &str| {
+                let rule = rules.iter().find(|rule| *rule.name == *name);
+                let home = rule.map_or(name, |rule| rule.home());
+                lag.contains_key(&partition_of(home, partitions))
+            };
             detect.active_alerts.retain(|rule, _| is_ours(rule));
             detect.missing = missing;
             detect.restoring = restoring;

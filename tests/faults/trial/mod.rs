@@ -20,7 +20,7 @@ use crate::supervisor::{Ended, Supervisor};
 use crate::support::app::App;
 use crate::support::kafka_client::read_all;
 use crate::support::kafka_node::Cluster;
-use crate::support::rules::{EVERYTHING_LIKE, with_everything};
+use crate::support::rules::{EVERYTHING_LIKE, with_everything, with_shared_incidents};
 use crate::support::wait;
 use crate::table;
 use crate::verdict::{Expected, Observed};
@@ -84,12 +84,13 @@ pub(crate) struct Verdict {
     pub(crate) killed: usize,
 }
 
-/// The application of the trials, with a rule that has all that a rule can have: a flush every 50 ms, of which the commit
-/// takes a good part, so that a transaction is nearly always open. Nothing is told before it is final: what is provisional
-/// depends on how long things take.
+/// The application of the trials, with two rules that have all that a rule can have: a flush every 50 ms, of which the
+/// commit takes a good part, so that a transaction is nearly always open. Nothing is told before it is final: what is
+/// provisional depends on how long things take.
 pub(crate) fn app<'c>(prepared: &Prepared, cluster: &'c Cluster, id: &str) -> App<'c> {
     let app = prepared.app(cluster, id);
     app.also(with_everything(), EVERYTHING_LIKE)
+        .also(with_shared_incidents(), EVERYTHING_LIKE)
         .set("flush_interval", "50ms")
         .set("time.max_wait", "10m")
 }

@@ -122,6 +122,7 @@ fn rule(name: &str, interval: u64, late: LatePolicy, mode: Mode) -> Arc<Rule> {
         overrides: None,
         gate: None,
         lifecycle: Lifecycle::default(),
+        incident_group: None,
         escalation: Vec::new(),
         silences: Vec::new(),
         scope: None,

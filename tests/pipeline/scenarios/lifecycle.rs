@@ -158,3 +158,57 @@ fn an_attack_that_spreads_ends_where_it_was_and_is_one_incident() {
          3 203.0.113.1/32 started 0 over 150 of 150, warning\n"
     );
 }
+
+#[test]
+fn several_vectors_of_one_attack_are_one_incident_where_their_rules_share_them() {
+    let rules = |group: &str| {
+        format!(
+            "rules:\n\
+             - name: volume\n  \
+               {group}prefix_length: {{ipv4: [24], ipv6: []}}\n  \
+               thresholds: {{bytes: 1000}}\n  \
+               lifecycle: {{hold: 1}}\n\
+             - name: hosts\n  \
+               {group}prefix_length: {{ipv4: [32], ipv6: []}}\n  \
+               thresholds: {{bytes: 300}}\n  \
+               lifecycle: {{hold: 1}}\n"
+        )
+    };
+    let minutes: Minutes<'_> = &[
+        &[(HOST, 400)],
+        &[(HOST, 400), ("192.0.2.7", 700)],
+        &[("192.0.2.7", 700), ("192.0.2.9", 700)],
+        &[OTHER],
+    ];
+    let told = |group: &str| {
+        let all = alerts(&rules(group), &owned(minutes));
+        let mut incidents: Vec<&str> = Vec::new();
+        let mut out = String::new();
+        for alert in all.iter().filter(|a| word(a.status) == "started") {
+            let id = alert.incident_id.as_str();
+            let known = incidents.iter().position(|known| *known == id);
+            let number = known.unwrap_or_else(|| {
+                incidents.push(id);
+                incidents.len() - 1
+            });
+            let (minute, rule, prefix) = (minute(alert), &alert.rule.name, &alert.prefix);
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(out, "{minute} {rule} {prefix} incident {number}");
+        }
+        out
+    };
+    assert_eq!(
+        told("incident_group: ddos\n  "),
+        "0 hosts 192.0.2.1/32 incident 0\n\
+         1 hosts 192.0.2.7/32 incident 1\n\
+         1 volume 192.0.2.0/24 incident 0\n\
+         2 hosts 192.0.2.9/32 incident 0\n"
+    );
+    assert_eq!(
+        told(""),
+        "0 hosts 192.0.2.1/32 incident 0\n\
+         1 hosts 192.0.2.7/32 incident 1\n\
+         2 hosts 192.0.2.9/32 incident 2\n\
+         1 volume 192.0.2.0/24 incident 3\n"
+    );
+}

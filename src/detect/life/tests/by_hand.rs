@@ -10,7 +10,7 @@ fn moves(pace: &Lifecycle, windows: &[&[u32]]) -> Vec<String> {
         let mut all: BTreeMap<Prefix, Seen> =
             lives.open().iter().map(|p| (*p, seen(false, 0))).collect();
         all.extend(over.iter().map(|p| (prefix(*p), seen(true, 1))));
-        for m in lives.window(pace, window(n), Some(&all), &BTreeSet::new()) {
+        for m in lives.window(pace, &[], window(n), Some(&all), &BTreeSet::new()) {
             let said = match m.said {
                 Said::Started => "started",
                 Said::Ongoing => continue,
@@ -18,7 +18,7 @@ fn moves(pace: &Lifecycle, windows: &[&[u32]]) -> Vec<String> {
                 Said::Ended(_) => "ended",
             };
             let by = m.by.map(|by| format!(" {}", by.prefix)).unwrap_or_default();
-            let Incident { name, pulse } = m.life.incident;
+            let Incident { name, pulse, .. } = m.life.incident;
             told.push(format!(
                 "{n} {} {said}{by}, {} {pulse}",
                 m.prefix, name.prefix
@@ -104,7 +104,7 @@ fn pulses_within_rearm_are_one_incident_with_a_count() {
     let mut lives = Lives::default();
     for (n, over) in [(0, true), (1, false)] {
         let all = BTreeMap::from([(prefix(1), seen(over, 1))]);
-        lives.window(&none, window(n), Some(&all), &BTreeSet::new());
+        lives.window(&none, &[], window(n), Some(&all), &BTreeSet::new());
     }
     assert!(lives.is_empty());
 }
@@ -113,7 +113,7 @@ fn pulses_within_rearm_are_one_incident_with_a_count() {
 fn foretold(lives: &mut Lives, pace: &Lifecycle, next: i64, ahead: i64) -> Option<String> {
     let over = BTreeMap::from([(prefix(1), seen(true, 5))]);
     let at = next + ahead;
-    let told = lives.provisional(pace, window(at), ahead == 0, &over);
+    let told = lives.provisional(pace, &[], window(at), ahead == 0, &over);
     assert!(told.len() <= 1);
     let message = told.first()?;
     let first = message.life.first.as_millis() / 60_000;
@@ -133,7 +133,7 @@ fn windows_that_are_not_final_tell_of_one_alert_after_the_other() {
     assert_eq!(tell(&mut lives, 2).as_deref(), Some("2 Ongoing 2 0 of 5"));
     let all = BTreeMap::from([(prefix(1), seen(true, 7))]);
     let told = BTreeSet::from([prefix(1)]);
-    let last = lives.window(&pace, window(0), Some(&all), &told);
+    let last = lives.window(&pace, &[], window(0), Some(&all), &told);
     assert_eq!((last[0].said, last[0].revision), (Said::Started, 3));
     // It is open: with everything so far, and once more in another window.
     let more = foretold(&mut lives, &pace, 1, 3);
@@ -151,12 +151,12 @@ fn a_window_before_one_that_was_told_of_waits_until_it_is_final() {
     assert_eq!(foretold(&mut lives, &pace, 0, 0), None);
     let all = BTreeMap::from([(prefix(1), seen(true, 7))]);
     let nothing = BTreeSet::new();
-    let first = lives.window(&pace, window(0), Some(&all), &nothing);
+    let first = lives.window(&pace, &[], window(0), Some(&all), &nothing);
     assert_eq!((first[0].said, first[0].revision), (Said::Started, 0));
     // What was told of window 1 is another alert until that is final.
     assert_eq!(foretold(&mut lives, &pace, 1, 1), None);
     let told = BTreeSet::from([prefix(1)]);
-    let messages = lives.window(&pace, window(1), Some(&all), &told);
+    let messages = lives.window(&pace, &[], window(1), Some(&all), &told);
     let said: Vec<_> = messages.iter().map(|m| (m.said, m.revision)).collect();
     let unconfirmed = Said::Ended(EndReason::Unconfirmed);
     assert_eq!(said, [(unconfirmed, 1), (Said::Ongoing, 1)]);
@@ -170,7 +170,10 @@ fn an_alert_that_needs_several_windows_is_told_early_only_in_the_last_of_them() 
         let pace = pace(after, 2, 1);
         let mut lives = Lives::default();
         assert_eq!(foretold(&mut lives, &pace, 0, 0), None);
-        assert_eq!(lives.window(&pace, window(0), Some(&all), &nothing), []);
+        assert_eq!(
+            lives.window(&pace, &[], window(0), Some(&all), &nothing),
+            []
+        );
         assert_eq!(foretold(&mut lives, &pace, 1, 1), None, "not the next one");
         let next = foretold(&mut lives, &pace, 1, 0);
         let expected = last.then_some("1 Started 0 0 of 12");
@@ -184,7 +187,7 @@ fn the_end_of_a_rule_ends_what_was_told_and_nothing_else() {
     let mut lives = Lives::default();
     let nothing = BTreeSet::new();
     let two = BTreeMap::from([(prefix(1), seen(true, 7)), (prefix(2), seen(true, 7))]);
-    lives.window(&pace, window(0), Some(&two), &nothing);
+    lives.window(&pace, &[], window(0), Some(&two), &nothing);
     let told = foretold(&mut lives, &pace, 1, 0);
     assert_eq!(told.as_deref(), Some("1 Started 0 0 of 12"));
     let ends = lives.end(EndReason::RuleRemoved, window(0));
@@ -204,7 +207,7 @@ fn of_equal_peaks_the_first_is_told() {
     let mut last = Vec::new();
     for (n, bytes) in (0..).zip([5, 9, 9, 7]) {
         let all = BTreeMap::from([(prefix(1), seen(true, bytes))]);
-        last = lives.window(&pace, window(n), Some(&all), &BTreeSet::new());
+        last = lives.window(&pace, &[], window(n), Some(&all), &BTreeSet::new());
     }
     assert_eq!(last[0].life.peak, (9, window(1).start));
 }

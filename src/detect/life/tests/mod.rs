@@ -50,7 +50,7 @@ fn said(pace: &Lifecycle, over: &[bool]) -> Vec<Option<Said>> {
     let mut lives = Lives::default();
     let windows = (0..).zip(over).map(|(n, over)| {
         let seen = BTreeMap::from([(prefix(1), seen(*over, 5))]);
-        let messages = lives.window(pace, window(n), Some(&seen), &BTreeSet::new());
+        let messages = lives.window(pace, &[], window(n), Some(&seen), &BTreeSet::new());
         assert!(messages.len() <= 1);
         messages.first().map(|m| m.said)
     });
@@ -213,7 +213,7 @@ proptest! {
                     let all = hushed(all, &hushes);
                     let told = told.remove(&next).unwrap_or_default();
                     let opened = lives.open().clone();
-                    for message in lives.window(&pace, window(next), Some(&all), &told) {
+                    for message in lives.window(&pace, &[], window(next), Some(&all), &told) {
                         consumer.read(&message, true);
                     }
                     for prefix in &opened {
@@ -234,14 +234,14 @@ proptest! {
                     let known = told.entry(at).or_default();
                     let over = over.into_iter().map(prefix).filter(|p| !known.contains(p));
                     let over = hushed(over.map(|p| (p, seen(true, 3))).collect(), &hushes);
-                    for message in lives.provisional(&pace, window(at), ahead == 0, &over) {
+                    for message in lives.provisional(&pace, &[], window(at), ahead == 0, &over) {
                         consumer.read(&message, false);
                         known.insert(message.prefix);
                     }
                 }
                 Step::Unlooked => {
                     let told = told.remove(&next).unwrap_or_default();
-                    for message in lives.window(&pace, window(next), None, &told) {
+                    for message in lives.window(&pace, &[], window(next), None, &told) {
                         prop_assert_ne!(message.said, Said::Started);
                         consumer.read(&message, true);
                     }
