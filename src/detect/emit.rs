@@ -187,7 +187,7 @@ impl DetectTask {
         emission: &Emission,
     ) -> Option<(Timestamp, Window)> {
         let track = self.tracks.get(&selection).filter(|t| t.after.is_none())?;
-        let cursor = self.cursor(track, emission)?;
+        let cursor = Self::cursor(track, emission)?;
         let due = self.due_through(track);
         if let Some(rule) = &track.rule {
             let at = cursor.end.plus(rule.grace);
@@ -203,7 +203,7 @@ impl DetectTask {
     }
 
     /// The oldest window that is neither finalised nor in `emission`.
-    fn cursor(&self, track: &Track, emission: &Emission) -> Option<Window> {
+    fn cursor(track: &Track, emission: &Emission) -> Option<Window> {
         let oldest = track.oldest()?;
         let done = emission.effect.finalised.get(&track.selection);
         let start = done.map_or(oldest.start, |done| oldest.start.max(*done));
@@ -254,7 +254,7 @@ impl DetectTask {
             return;
         };
         let due = self.due_through(track);
-        if self.cursor(track, emission).is_some_and(|c| c.start < due) {
+        if Self::cursor(track, emission).is_some_and(|c| c.start < due) {
             emission.effect.finalised.insert(selection, due);
             self.follow(self.successor(selection), due, emission);
         }

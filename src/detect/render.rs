@@ -168,8 +168,6 @@ fn alert(context: &Context<'_>, finding: &Finding, message: &Message) -> Alert {
         first: life.first,
         prefix: finding.prefix,
     });
-    let incident = &life.incident;
-    let incident_id = incident.foreign.unwrap_or_else(|| id_of(&incident.name));
     let (status, end_reason) = match said {
         Said::Started => (Status::Started, None),
         Said::Ongoing => (Status::Ongoing, None),
@@ -177,8 +175,8 @@ fn alert(context: &Context<'_>, finding: &Finding, message: &Message) -> Alert {
     };
     Alert {
         schema: ALERT_SCHEMA.to_owned(),
-        incident_id: incident_id.to_string(),
-        incident_pulse: incident.pulse,
+        incident_id: life.incident.id(id_of).to_string(),
+        incident_pulse: life.incident.pulse,
         id: id.to_string(),
         revision: message.revision,
         status,

@@ -47,6 +47,11 @@ impl Incident {
         }
     }
 
+    /// The id of its first alert, for which `own` is asked if that is of the same rule.
+    pub(in crate::detect) fn id(&self, own: impl FnOnce(&Name) -> Uuid) -> Uuid {
+        self.foreign.unwrap_or_else(|| own(&self.name))
+    }
+
     /// Whether both are the same event, whichever pulse of it.
     pub(super) fn is_of(&self, other: &Self) -> bool {
         (self.name, self.foreign) == (other.name, other.foreign)
@@ -64,9 +69,9 @@ pub(in crate::detect) struct Neighbour {
 impl Neighbour {
     /// As it is named from outside.
     fn named(&self, incident: Incident) -> Incident {
-        let own = || id_of(&self.rule, self.identity, &incident.name);
+        let id = incident.id(|name| id_of(&self.rule, self.identity, name));
         Incident {
-            foreign: Some(incident.foreign.unwrap_or_else(own)),
+            foreign: Some(id),
             ..incident
         }
     }

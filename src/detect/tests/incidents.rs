@@ -17,8 +17,11 @@ fn both(group: Option<&str>) -> [Rule; 2] {
     [quick, slow]
 }
 
+/// To a rule, in the window from that second on: hosts with their bytes.
+type Sums<'a> = (usize, i64, &'a [(u32, u64)]);
+
 /// What is said of hosts with so many bytes, by rule and window: a line for each message, with the first alert of its incident.
-fn told(rules: &[Rule; 2], flows: &[(usize, i64, &[(u32, u64)])], marks: &[i64]) -> Vec<String> {
+fn told(rules: &[Rule; 2], flows: &[Sums<'_>], marks: &[i64]) -> Vec<String> {
     let mut world = World::new(plan(rules.clone()));
     let all: Vec<&Rule> = rules.iter().collect();
     world.mark(marker(0, 1, &all, Some(121)));
@@ -58,7 +61,7 @@ const OTHER: &[(u32, u64)] = &[(200, 150)];
 
 #[test]
 fn alerts_of_rules_in_a_group_are_one_incident_while_both_are_open() {
-    let flows: [(usize, i64, &[(u32, u64)]); 5] = [
+    let flows: [Sums<'_>; 5] = [
         (0, 120, HOST),
         (0, 130, HOST),
         (0, 140, HOST),
@@ -94,7 +97,7 @@ fn alerts_of_rules_in_a_group_are_one_incident_while_both_are_open() {
 
 #[test]
 fn an_incident_goes_on_in_the_rule_that_joined_it_and_begins_again_there() {
-    let flows: [(usize, i64, &[(u32, u64)]); 6] = [
+    let flows: [Sums<'_>; 6] = [
         (0, 120, HOST),
         (1, 120, HOST),
         (1, 150, HOST),
@@ -127,7 +130,7 @@ fn an_alert_soon_after_that_of_another_rule_is_another_pulse_of_its_incident() {
     // The first ends with the window before second 140, and rests for ten of 10 s.
     let quick = (0, 120, HOST);
     let begun = |start: i64| {
-        let flows: [(usize, i64, &[(u32, u64)]); 2] = [quick, (1, start, HOST)];
+        let flows: [Sums<'_>; 2] = [quick, (1, start, HOST)];
         let told = told(&both(Some("group")), &flows, &[start + 60]);
         let last = told.iter().rfind(|line| line.starts_with("slow"));
         let started = last.filter(|line| line.contains("started"));
