@@ -15,8 +15,8 @@
 //!   buffer; each [`Message`] borrows the batch; `Batch::drop` destroys every message exactly once,
 //!   and nothing else holds the pointers.
 //! - **Threads.** librdkafka's handles are thread-safe, queues included, so that a queue may be sent
-//!   to another thread, and so may a group's metadata, a plain copy. A queue is not `Sync` and a batch is neither:
-//!   one thread reads it.
+//!   to another thread, and so may a buffer between two batches, and a group's metadata, a plain copy. A queue is not
+//!   `Sync` and a batch is neither: one thread reads it.
 //! - **Pointers** that librdkafka may return as null are checked where they are taken.
 #![allow(unsafe_code)]
 
@@ -125,6 +125,10 @@ impl Drop for PartitionQueue {
 pub(crate) struct Buffer {
     slots: Vec<*mut sys::rd_kafka_message_t>,
 }
+
+// SAFETY: what it points to is looked at only through a batch, which borrows it and stays in its thread; between
+// batches nobody reads what is in it.
+unsafe impl Send for Buffer {}
 
 impl Buffer {
     /// Room for `size` messages.

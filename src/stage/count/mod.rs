@@ -11,6 +11,7 @@ mod ask;
 mod fields;
 mod flush;
 mod others;
+mod readers;
 mod reading;
 mod silence;
 mod slot;
@@ -33,6 +34,7 @@ use crate::kafka::{Fatal, RequestError};
 
 use ask::Asker;
 use flush::Flusher;
+use readers::Readers;
 use worker::{Channels, Worker};
 
 /// Runs until a stop is requested or nothing more can be done.
@@ -87,7 +89,8 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         questions,
         answers: answer_queue,
     };
-    let result = Worker::new(shell, &group, channels).run();
+    let readers = Readers::new()?;
+    let result = Worker::new(shell, &group, channels, readers).run();
     // The worker has dropped its queues and channels: the other threads end, and the group is left.
     let panicked = flusher.join().is_err() || asker.join().is_err();
     group.join_poller();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::ask::Question;
 use super::silence::Verdict;
-use super::slot::{Read, Reading, State};
+use super::slot::{Read, Reading, Slot, State};
 use super::worker::Worker;
 use crate::count::CountTask;
 use crate::flow::{Field, FieldSet};
@@ -96,6 +96,7 @@ impl Worker<'_> {
         let (mut any, mut ahead, mut questions) = (false, false, Vec::new());
         let wall = clock::now();
         let status = &self.shell.status;
+        let mut readable = Vec::with_capacity(self.slots.len());
         for slot in &mut self.slots {
             match slot.seek(self.group, now) {
                 Ok(()) => {}
@@ -104,9 +105,13 @@ impl Worker<'_> {
             }
             if slot.is_ahead(&self.alignment) {
                 ahead = true;
-                continue;
+            } else {
+                readable.push(slot);
             }
-            match slot.read(&mut self.buffer, &self.alignment, wall, now)? {
+        }
+        let read = |slot: &mut Slot| slot.read(&self.alignment, wall, now);
+        for (slot, read) in self.readers.read(readable, read) {
+            match read? {
                 Read::Records(n) => any |= n > 0,
                 Read::OutOfRange => questions.push(Question::Bounds(slot.asked())),
                 Read::Trouble(why) => status.trouble(Stage::Count, &why),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::align::{Alignment, Pace, STUCK};
+use super::align::{Alignment, MAX_BATCH, Pace, STUCK};
 use super::ask::Asked;
 use super::silence::Silence;
 use crate::count::{CountTask, Record};
@@ -25,6 +25,7 @@ pub(super) struct Slot {
     pub(super) source: SourceId,
     pub(super) number: AssignmentNumber,
     queue: PartitionQueue,
+    buffer: Buffer,
     pub(super) state: State,
     /// Whoever is asked something for this slot holds a weak one.
     alive: Arc<()>,
@@ -94,6 +95,7 @@ impl Slot {
             source: assigned.partition,
             number: assigned.number,
             queue: assigned.queue,
+            buffer: Buffer::new(MAX_BATCH),
             state: State::Asking(now),
             alive: Arc::new(()),
         }
@@ -183,7 +185,6 @@ impl Slot {
     /// Counts what is there.
     pub(super) fn read(
         &mut self,
-        buffer: &mut Buffer,
         alignment: &Alignment,
         wall: Timestamp,
         now: Instant,
@@ -196,7 +197,7 @@ impl Slot {
         }
         let before = counting.task.stream_time();
         let most = counting.pace.most();
-        let batch = self.queue.consume(buffer, most, Duration::ZERO);
+        let batch = self.queue.consume(&mut self.buffer, most, Duration::ZERO);
         let mut records = 0;
         let mut result = None;
         for message in batch.iter() {

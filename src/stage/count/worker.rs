@@ -1,4 +1,4 @@
-//! The counting thread: reads partitions, counts, and hands flushes over.
+//! The counting thread: has partitions read and counted, and hands flushes over.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select};
 
-use super::align::{Alignment, MAX_BATCH};
+use super::align::Alignment;
 use super::ask::{Answer, Asked, Question};
 use super::fields::FieldWatch;
 use super::flush::{Done, Job, Outcome, Part};
 use super::others::Others;
+use super::readers::Readers;
 use super::slot::{Reading, Slot};
 use crate::count::Plan;
 use crate::kafka::Fatal;
 use crate::kafka::fence::AssignmentNumber;
 use crate::kafka::group::{Group, GroupEvent};
-use crate::kafka::queue::Buffer;
 use crate::stage::Shell;
 use crate::stage::in_force::Generation;
 
@@ -40,7 +40,7 @@ pub(super) struct Worker<'s> {
     generation: u64,
     pub(super) channels: Channels,
     pub(super) slots: Vec<Slot>,
-    pub(super) buffer: Buffer,
+    pub(super) readers: Readers,
     /// Nobody reads: a rebalance is going on.
     pub(super) frozen: bool,
     in_flight: bool,
@@ -68,7 +68,12 @@ pub(super) struct Channels {
 }
 
 impl<'s> Worker<'s> {
-    pub(super) fn new(shell: &'s Arc<Shell>, group: &'s Arc<Group>, channels: Channels) -> Self {
+    pub(super) fn new(
+        shell: &'s Arc<Shell>,
+        group: &'s Arc<Group>,
+        channels: Channels,
+        readers: Readers,
+    ) -> Self {
         let now = Instant::now();
         let (plan, generation) = plan(shell, &shell.rules.now());
         Self {
@@ -81,7 +86,7 @@ impl<'s> Worker<'s> {
             generation,
             channels,
             slots: Vec::new(),
-            buffer: Buffer::new(MAX_BATCH),
+            readers,
             frozen: false,
             in_flight: false,
             next_flush: now,
