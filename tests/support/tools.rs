@@ -25,51 +25,66 @@ pub(crate) fn use_kafka(version: &'static str) {
 static KAFKA_VERSION: OnceLock<&str> = OnceLock::new();
 
 /// The class path of Apache Kafka, fetched from Maven Central if it is not there yet.
-///
-/// Several test processes may ask at once: a lock file lets one fetch while the others wait.
 pub(crate) fn kafka_class_path() -> &'static str {
     static CLASS_PATH: OnceLock<String> = OnceLock::new();
     CLASS_PATH.get_or_init(|| {
         require_jdk();
-        let tools = target_dir().join("tools");
-        fs::create_dir_all(&tools).expect("target/tools can be created");
-        let lock = File::create(tools.join("kafka.lock")).expect("the lock file can be created");
-        lock.lock().expect("the lock file can be locked");
         let version = KAFKA_VERSION.get_or_init(|| KAFKA);
-        let home = tools.join(format!("kafka-{version}"));
-        if !home.is_dir() {
-            fetch_kafka(&tools, &home, version);
-        }
+        let home = made_once(&format!("kafka-{version}"), |home| {
+            let version = format!("-Dkafka.version={version}");
+            fetch_jars(POM, home, &[&version]);
+        });
         format!("{}/*", home.display())
     })
 }
 
-fn fetch_kafka(tools: &Path, home: &Path, version: &str) {
-    let partial = tools.join(format!("kafka-{version}.partial"));
+/// A folder of `target/tools` that `make` makes if it is not there yet. It makes it under another name: what was
+/// begun and not ended is made anew.
+///
+/// Several test processes may ask at once: a lock file lets one make it while the others wait.
+pub(crate) fn made_once(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let tools = target_dir().join("tools");
+    fs::create_dir_all(&tools).expect("target/tools can be created");
+    let lock = File::create(tools.join(format!("{name}.lock")));
+    let lock = lock.expect("the lock file can be created");
+    lock.lock().expect("the lock file can be locked");
+    let home = tools.join(name);
+    if !home.is_dir() {
+        let partial = tools.join(format!("{name}.partial"));
+        if partial.exists() {
+            fs::remove_dir_all(&partial).expect("what was begun can be removed");
+        }
+        make(&partial);
+        fs::rename(&partial, &home).expect("what was made can be moved into place");
+    }
+    home
+}
+
+/// Copies the jars that a pom names, and those that they need, from Maven Central.
+pub(crate) fn fetch_jars(pom: &str, into: &Path, options: &[&str]) {
     let copy = Command::new("mvn")
-        .args(["-q", "-B", "-f", POM, "dependency:copy-dependencies"])
-        .arg(format!("-DoutputDirectory={}", partial.display()))
+        .args(["-q", "-B", "-f", pom, "dependency:copy-dependencies"])
+        .arg(format!("-DoutputDirectory={}", into.display()))
         .arg("-DincludeScope=runtime")
-        .arg(format!("-Dkafka.version={version}"))
+        .args(options)
         .output();
     let copy = copy.unwrap_or_else(|error| {
         panic!(
-            "broker tests fetch Kafka {version} with Maven, and `mvn` does not start ({error}): install it, \
+            "the jars of {pom} are fetched with Maven, and `mvn` does not start ({error}): install it, \
              e.g. `apt-get install maven` or `brew install maven`"
         )
     });
     assert!(
         copy.status.success(),
-        "broker tests fetch Kafka {version} from Maven Central, and that ended with {}:\n{}{}",
+        "the jars of {pom} are fetched from Maven Central, and that ended with {}:\n{}{}",
         copy.status,
         String::from_utf8_lossy(&copy.stdout),
         String::from_utf8_lossy(&copy.stderr),
     );
-    fs::rename(&partial, home).expect("the fetched jars can be moved into place");
 }
 
 /// Panics with what to install unless a JDK of 17 or later answers.
-fn require_jdk() {
+pub(crate) fn require_jdk() {
     let advice = "broker tests run Apache Kafka 4, which needs Java 17 or later: install it, e.g. \
                   `apt-get install openjdk-17-jre-headless` or `brew install openjdk@17`";
     let version = Command::new("java")
