@@ -113,6 +113,10 @@ security:
 bench *args:
     cargo bench --locked --bench service -- {{args}}
 
+# What a flow and an address cost in each pure step; names choose, `memory` prints what an address takes.
+micro *args:
+    cargo bench --locked --bench micro -- {{args}}
+
 # Both benchmarks, each part once and unoptimised: no figure, but each step works.
 bench-short:
     cargo bench --locked --profile dev --bench service -- short

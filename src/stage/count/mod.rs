@@ -89,7 +89,7 @@ pub(super) fn run(shell: &Arc<Shell>) -> Result<(), Fatal> {
         questions,
         answers: answer_queue,
     };
-    let readers = Readers::new()?;
+    let readers = Readers::new(shell.facts.input_partitions)?;
     let result = Worker::new(shell, &group, channels, readers).run();
     // The worker has dropped its queues and channels: the other threads end, and the group is left.
     let panicked = flusher.join().is_err() || asker.join().is_err();

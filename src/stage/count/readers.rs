@@ -21,12 +21,13 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// As many as there are cores, the calling thread being none of them.
-    pub(super) fn new() -> Result<Self, Fatal> {
+    /// As many as there are cores, and no more than the input has partitions. The calling thread is none of them.
+    pub(super) fn new(partitions: u32) -> Result<Self, Fatal> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let pool = (cores > 1).then(|| {
+        let threads = cores.min(partitions as usize);
+        let pool = (threads > 1).then(|| {
             ThreadPoolBuilder::new()
-                .num_threads(cores)
+                .num_threads(threads)
                 .thread_name(|number| format!("count-{number}"))
                 .build()
         });

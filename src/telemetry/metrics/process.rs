@@ -63,7 +63,7 @@ pub(super) const ALL: &[Metric] = &[
         unit: Unit::Seconds,
         labels: &[],
         help: "CPU time of the process, user and system.",
-        worry: "It grows by a second per second for each of count and detect: each counts on one thread; add instances.",
+        worry: "It grows by as many seconds per second as count has cores: add cores or instances. Detect takes one at most.",
         source: Source::Counter(|_, show| of_process(show, |p| Some(p.cpu_seconds))),
     },
     Metric {
