@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench micro` runs all of it and then prints what an address takes in memory. `-- count` runs what
 //! has that in its path, `-- memory` prints the memory alone, `-- --test` runs everything once and small. With
-//! `HOTPREFIX_MICRO_LARGE=1` there are ten million addresses, too, which takes 4 GB of memory and minutes.
+//! `HOTPREFIX_MICRO_LARGE=1` there are ten million addresses, too, which takes gigabytes of memory and minutes.
 //!
 //! There is no Kafka and no second thread in it. Loads are the same in every run.
 
