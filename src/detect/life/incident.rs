@@ -153,4 +153,43 @@ mod tests {
             prop_assert_eq!(got, expected);
         }
     }
+
+    fn name(first: i64) -> Name {
+        Name {
+            first: Timestamp::from_millis(first),
+            prefix: Prefix::new(Addr::V4(0x0a00_0000), 24),
+        }
+    }
+
+    #[test]
+    fn an_alert_joins_one_that_was_over_when_it_began_and_is_another_pulse_of_one_that_rests() {
+        let rest = Rest {
+            incident: Incident::new(name(0)),
+            last: Timestamp::from_millis(10),
+            until: Timestamp::from_millis(20),
+        };
+        let mut lives = Lives::default();
+        lives.rests.insert(name(0).prefix, rest);
+        let others = [Neighbour {
+            rule: "other".into(),
+            identity: Fingerprint(7),
+            lives: Arc::new(lives),
+        }];
+        let joins = |first| now(&others, name(first)).is_some();
+        let begins_again = |first| before(&others, name(first)).is_some();
+        assert_eq!([joins(9), joins(10)], [true, false]);
+        assert_eq!([begins_again(19), begins_again(20)], [true, false]);
+    }
+
+    #[test]
+    fn incidents_are_the_same_in_any_pulse_but_not_those_of_other_alerts_or_rules() {
+        let one = Incident::new(name(0));
+        let again = Incident { pulse: 2, ..one };
+        let foreign = Incident {
+            foreign: Some(Uuid::from_u128(1)),
+            ..one
+        };
+        assert!(one.is_of(&again));
+        assert!(!one.is_of(&foreign) && !one.is_of(&Incident::new(name(1))));
+    }
 }
