@@ -304,28 +304,45 @@ pub(crate) fn committed(
     topic: &str,
     partitions: usize,
 ) -> Vec<i64> {
-    let client: BaseConsumer = cluster
-        .client()
-        .set("group.id", group)
-        .create()
-        .expect("a client can be created");
-    let mut asked = TopicPartitionList::new();
-    for partition in 0..partitions {
-        asked.add_partition(topic, partition as i32);
+    Commits::new(cluster, group, topic, partitions).now()
+}
+
+/// The same for who asks again and again.
+pub(crate) struct Commits {
+    client: BaseConsumer,
+    asked: TopicPartitionList,
+}
+
+impl Commits {
+    pub(crate) fn new(cluster: &Cluster, group: &str, topic: &str, partitions: usize) -> Self {
+        let mut client = cluster.client();
+        let client = client.set("group.id", group).create();
+        let mut asked = TopicPartitionList::new();
+        for partition in 0..partitions {
+            asked.add_partition(topic, partition as i32);
+        }
+        Self {
+            client: client.expect("a client can be created"),
+            asked,
+        }
     }
-    // A coordinator that has just moved may leave a first request unanswered.
-    let every = Duration::from_millis(100);
-    let answer = wait::until("the broker answers OffsetFetch", ANSWER * 2, every, || {
-        let attempt = ANSWER / 3;
-        client.committed_offsets(asked.clone(), attempt).ok()
-    });
-    let offset_of =
-        |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset()
-        {
+
+    pub(crate) fn now(&self) -> Vec<i64> {
+        // A coordinator that has just moved may leave a first request unanswered.
+        let every = Duration::from_millis(100);
+        let answer = wait::until("the broker answers OffsetFetch", ANSWER * 2, every, || {
+            let attempt = ANSWER / 3;
+            self.client
+                .committed_offsets(self.asked.clone(), attempt)
+                .ok()
+        });
+        let elements = answer.elements();
+        let offsets = elements.iter().map(|element| match element.offset() {
             Offset::Offset(at) => at,
             _ => -1,
-        };
-    answer.elements().into_iter().map(offset_of).collect()
+        });
+        offsets.collect()
+    }
 }
 
 /// Makes Kafka create its own topics, for groups and transactions, on the brokers that run now.

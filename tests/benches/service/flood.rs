@@ -6,9 +6,10 @@ use hotprefix::proto::flow::Flow;
 use prost::Message as _;
 use serde_json::json;
 
-use crate::load::{PARTITIONS, Producer, scattered};
+use crate::load::{PARTITIONS, outgoing, scattered, writer};
 use crate::measure::usage;
 use crate::support::app::App;
+use crate::support::encode;
 use crate::support::kafka_client::{Reader, Topic};
 use crate::support::kafka_node::Cluster;
 use crate::support::wait;
@@ -34,17 +35,14 @@ pub(crate) fn run(cluster: &Cluster, short: bool) {
     let app = app.set("flush_interval", "1s");
     let mut instance = app.start(0);
     instance.ready();
-    let client = cluster.client();
-    let producers: Vec<_> = (0..PARTITIONS)
-        .map(|partition| Producer::new(&client, "flood", partition))
-        .collect();
+    let writer = writer(cluster, "flood");
     let begun = Instant::now();
     let mut written = 0;
     while written < rate * seconds {
         let due = (begun.elapsed().as_millis() as u64 * rate / 1000).min(rate * seconds);
         for n in written..due {
             let now = jiff::Timestamp::now().as_second() as u64;
-            producers[n as usize % PARTITIONS].send(&flow(n, now), now);
+            writer.enqueue_all(&outgoing(n as usize % PARTITIONS, now, flow(n, now)));
         }
         written = due;
         wait::pass(TICK);
@@ -52,10 +50,10 @@ pub(crate) fn run(cluster: &Cluster, short: bool) {
     let wrote = begun.elapsed();
     // Time goes on, so that the last window closes.
     let end = jiff::Timestamp::now().as_second() as u64 + 90;
-    for producer in producers {
-        producer.send(&crate::support::encode::arp(end as i64), end);
-        producer.finish();
+    for partition in 0..PARTITIONS {
+        writer.enqueue_all(&outgoing(partition, end, encode::arp(end as i64)));
     }
+    writer.flush();
     let mut reader = Reader::new(cluster, &app.topic("windows"));
     let mut counted = 0;
     let mut resolution = 128;

@@ -2,14 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
 use crate::load::{Load, PARTITIONS};
 use crate::measure::{Run, usage};
 use crate::support::app::App;
-use crate::support::kafka_client::Reader;
+use crate::support::kafka_client::{Commits, Reader};
 use crate::support::kafka_node::{Cluster, More, PATIENT};
 use crate::support::wait;
 
@@ -49,29 +47,19 @@ pub(crate) fn run(cluster: &Cluster, load: &Load, id: &str, rules: &[Value]) -> 
 
 /// When how many flows were committed for the first time, until all are.
 fn commits(cluster: &Cluster, load: &Load, group: &str) -> Vec<(Instant, i64)> {
-    let mut client = cluster.client();
-    let client = client.set("group.id", group).create();
-    let client: BaseConsumer = client.expect("a client can be created");
-    let mut asked = TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
-        asked.add_partition(&load.topic, partition as i32);
-    }
-    let mut commits = vec![(Instant::now(), 0)];
+    let asked = Commits::new(cluster, group, &load.topic, PARTITIONS);
+    let end: i64 = load.ends.iter().sum();
+    let mut commits = Vec::new();
+    let mut before = 0;
     wait::until("all is read", DONE, Duration::from_millis(5), || {
-        // The coordinator may be busy.
-        let answer = client.committed_offsets(asked.clone(), Duration::from_secs(5));
-        let answer = answer.ok()?;
-        let at = |offset| match offset {
-            Offset::Offset(at) => at,
-            _ => 0,
-        };
-        let all = answer.elements().iter().map(|e| at(e.offset())).sum();
-        if commits.last().is_some_and(|(_, before)| *before < all) {
+        let all = asked.now().into_iter().map(|at| at.max(0)).sum();
+        if before < all {
+            before = all;
             commits.push((Instant::now(), all));
         }
-        (all == load.ends.iter().sum::<i64>()).then_some(())
+        (all == end).then_some(())
     });
-    commits.split_off(1)
+    commits
 }
 
 /// A broker that is not taken to be gone while the machine is busy.
@@ -82,6 +70,9 @@ pub(crate) fn broker() -> More {
     }
 }
 
+/// The ancestor's filter: one flow in six.
+pub(crate) const ANCESTOR: &str = r#"direction == "ingress" && src_if_desc.contains("DFN")"#;
+
 /// What each rule of the comparison selects and finds.
 pub(crate) fn rule(name: &str) -> Value {
     let mut rule = json!({
@@ -90,7 +81,7 @@ pub(crate) fn rule(name: &str) -> Value {
         "thresholds": {"bytes": 100 * 1024 * 1024},
     });
     if name == "ancestor" {
-        rule["filter"] = r#"direction == "ingress" && src_if_desc.contains("DFN")"#.into();
+        rule["filter"] = ANCESTOR.into();
     }
     rule
 }

@@ -102,16 +102,13 @@ fn compare(cluster: &Cluster, load: &Load, size: &Size, alone: bool) {
                 instance::run(cluster, load, &id, &rules),
             );
             if !alone {
-                table.add(
-                    title,
-                    Who::Streams,
-                    peer(Who::Streams, cluster, load, &id, size.streams[at]),
-                );
-                table.add(
-                    title,
-                    Who::Python,
-                    peer(Who::Python, cluster, load, &id, size.python[at]),
-                );
+                let (bootstrap, topic) = (cluster.bootstrap(), &load.topic);
+                let (name, flows) = (format!("streams-{id}"), size.streams[at]);
+                let mut streams = peers::streams(&bootstrap, topic, &name, rule, flows);
+                table.add(title, Who::Streams, peer(&name, &mut streams, rule, flows));
+                let (name, flows) = (format!("python-{id}"), size.python[at]);
+                let mut python = peers::python(&bootstrap, topic, &name, rule, flows);
+                table.add(title, Who::Python, peer(&name, &mut python, rule, flows));
             }
             println!("{}", table.last(title));
         }
@@ -127,16 +124,9 @@ fn limit(cluster: &Cluster, load: &Load) -> Run {
     measure::run("limit", Command::new(program).args(args)).0
 }
 
-/// Another program on the first flows of the load, with the rule that `id` begins with.
-fn peer(who: Who, cluster: &Cluster, load: &Load, id: &str, flows: u64) -> Run {
-    let (rule, _) = id.split_once('-').expect("it begins with a rule");
-    let start = match who {
-        Who::Streams => peers::streams,
-        _ => peers::python,
-    };
-    let id = format!("{who:?}-{id}");
-    let mut command = start(&cluster.bootstrap(), &load.topic, &id, rule, flows);
-    let (run, said) = measure::run(&id, &mut command);
+/// Another program on the first flows of the load, which selects as many as `rule` does.
+fn peer(name: &str, command: &mut Command, rule: &str, flows: u64) -> Run {
+    let (run, said) = measure::run(name, command);
     let selected = said["selected"]
         .as_u64()
         .expect("it says how many flows it selected");
@@ -145,7 +135,7 @@ fn peer(who: Who, cluster: &Cluster, load: &Load, id: &str, flows: u64) -> Run {
     let off = selected.abs_diff(expected);
     assert!(
         off * 20 <= expected,
-        "{id} selected {selected} of {flows} flows"
+        "{name} selected {selected} of {flows} flows"
     );
     run
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::instance;
+use crate::instance::{self, ANCESTOR};
 use crate::load::Load;
 use crate::measure::Run;
 use crate::support::kafka_node::Cluster;
@@ -46,11 +46,8 @@ fn told(run: &Run) -> String {
 /// The first one is the ancestor's. Each filter has ten rules, with thresholds of their own.
 fn rule(number: usize) -> Value {
     let filter = match number % 10 {
-        0 => r#"direction == "ingress" && src_if_desc.contains("DFN")"#.to_owned(),
-        peer => format!(
-            r#"direction == "ingress" && src_if_desc.contains("DFN") && in_if == {}"#,
-            peer + 4
-        ),
+        0 => ANCESTOR.to_owned(),
+        peer => format!("{ANCESTOR} && in_if == {}", peer + 4),
     };
     json!({
         "name": format!("rule-{number}"),
