@@ -1,5 +1,6 @@
 //! What one transaction of count carries.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::net::Addr;
@@ -121,7 +122,6 @@ impl Flush {
             fates: self.fates,
         };
         let mut records = Vec::new();
-        let mut rules = Vec::new();
         if let Some((first, progress)) = self.beginning {
             records.extend(mark(Marker {
                 stream_time: Some(first),
@@ -131,27 +131,28 @@ impl Flush {
                 ..marker.clone()
             }));
         }
+        let mut sums = BTreeMap::<_, RuleSums>::new();
         for counts in self.counts {
-            let partition = partition_of(counts.home(), partials_partitions);
-            let rule = Arc::clone(counts.rule());
-            let is_replaced = counts.is_replaced();
-            let key = rule.as_bytes().to_vec();
-            let mut sums = RuleSums::default();
-            let chunks = counts.into_deltas().flat_map(|delta| {
-                sums.add(&RuleSums::of(&delta));
-                encode_delta(&delta)
+            counts.each_delta(|of, delta| {
+                if !of.is_replaced {
+                    let sums = sums.entry(Arc::clone(&of.rule.name)).or_default();
+                    sums.add(&RuleSums::of(delta));
+                }
+                let partition = partition_of(of.rule.home(), partials_partitions);
+                let chunks = encode_delta(delta).into_iter();
+                records.extend(chunks.map(|payload| EncodedPartial {
+                    partition,
+                    key: of.rule.name.as_bytes().to_vec(),
+                    payload,
+                }));
             });
-            records.extend(chunks.map(|payload| EncodedPartial {
-                partition,
-                key: key.clone(),
-                payload,
-            }));
-            if sums != RuleSums::default() && !is_replaced {
-                rules.push((rule, sums));
-            }
         }
+        sums.retain(|_, sums| *sums != RuleSums::default());
         records.extend(mark(marker));
-        EncodedFlush { records, rules }
+        EncodedFlush {
+            records,
+            rules: sums.into_iter().collect(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::flow::Flow;
 use crate::net::Addr;
 use crate::partial::{Delta, Leaves};
-use crate::rule::{Attribution, LatePolicy, Rule};
+use crate::rule::{Attribution, LatePolicy, Rule, SharedFilters};
 use crate::time::Timestamp;
 use crate::window::{Span, Window};
 
@@ -48,12 +48,22 @@ struct Slot {
     v6: Table<u128>,
 }
 
-/// One rule's counts since the last flush.
+/// A rule that a lane counts for.
+#[derive(Clone, Debug)]
+pub(super) struct Served {
+    pub(super) rule: Arc<Rule>,
+    /// Whether another rule of the same name came after it.
+    pub(super) is_replaced: bool,
+}
+
+/// The counts since the last flush of rules that count alike.
 #[derive(Debug)]
 pub(super) struct Lane {
+    /// One of them.
     rule: Arc<Rule>,
-    /// Whether another rule of the same name came after it.
-    is_replaced: bool,
+    served: Vec<Served>,
+    /// Which of the filters is theirs.
+    filter: usize,
     max_flow_duration: Duration,
     slots: Vec<Slot>,
     /// The slot that was added to last: most flows go where the one before went.
@@ -63,10 +73,15 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(rule: Arc<Rule>, max_flow_duration: Duration) -> Self {
+    pub(super) fn new(
+        first: Served,
+        filters: &mut SharedFilters,
+        max_flow_duration: Duration,
+    ) -> Self {
         Self {
-            rule,
-            is_replaced: false,
+            filter: filters.add(&first.rule.filter),
+            rule: Arc::clone(&first.rule),
+            served: vec![first],
             max_flow_duration,
             slots: Vec::new(),
             current: 0,
@@ -74,20 +89,24 @@ impl Lane {
         }
     }
 
-    pub(super) const fn rule(&self) -> &Arc<Rule> {
-        &self.rule
-    }
-
-    pub(super) const fn is_replaced(&self) -> bool {
-        self.is_replaced
-    }
-
-    /// Goes on, before or after a rule of the same name came.
-    pub(super) fn replaced(self, is_replaced: bool) -> Self {
-        Self {
-            is_replaced,
-            ..self
+    /// Counts for another rule, too, if that counts alike; else gives it back.
+    pub(super) fn serve(&mut self, other: Served) -> Result<(), Served> {
+        if !self.rule.counts_like(&other.rule) {
+            return Err(other);
         }
+        self.served.push(other);
+        Ok(())
+    }
+
+    /// The rules that it counts for.
+    pub(super) fn served(&self) -> &[Served] {
+        &self.served
+    }
+
+    /// Counts for those rules no more that are not to stay. Says whether any does.
+    pub(super) fn retain(&mut self, stays: impl FnMut(&Served) -> bool) -> bool {
+        self.served.retain(stays);
+        !self.served.is_empty()
     }
 
     /// Entries in all tables.
@@ -96,9 +115,16 @@ impl Lane {
         self.slots.iter().map(of_slot).sum()
     }
 
-    /// Counts a flow if the rule wants it.
-    pub(super) fn add(&mut self, flow: &Flow<'_>, amount: &Amount, when: When) -> Outcome {
-        match self.rule.select(flow) {
+    /// Counts a flow if the rules want it.
+    pub(super) fn add(
+        &mut self,
+        flow: &Flow<'_>,
+        filters: &mut SharedFilters,
+        amount: &Amount,
+        when: When,
+    ) -> Outcome {
+        let matches = || filters.matches(self.filter, flow);
+        match self.rule.select_by(flow, matches) {
             None => Outcome::Unwanted,
             Some(addr) => match self.rule.attribution {
                 Attribution::Arrival => self.add_at(addr, amount, when, when.event),
@@ -226,8 +252,7 @@ impl Lane {
         self.room = (v4 / tables, v6 / tables);
         self.current = 0;
         LaneCounts {
-            rule: Arc::clone(&self.rule),
-            is_replaced: self.is_replaced,
+            served: self.served.clone(),
             slots,
         }
     }
@@ -236,34 +261,19 @@ impl Lane {
 /// What a lane counted between two flushes.
 #[derive(Debug)]
 pub(super) struct LaneCounts {
-    rule: Arc<Rule>,
-    is_replaced: bool,
+    /// For whom.
+    pub(super) served: Vec<Served>,
     slots: Vec<Slot>,
 }
 
 impl LaneCounts {
-    pub(super) fn rule(&self) -> &Arc<str> {
-        &self.rule.name
-    }
-
-    /// What decides about the partition.
-    pub(super) fn home(&self) -> &Arc<str> {
-        self.rule.home()
-    }
-
-    /// Whether the rule's flows are told by another lane, too.
-    pub(super) const fn is_replaced(&self) -> bool {
-        self.is_replaced
-    }
-
-    /// As deltas, in order of window and family. Sorting happens here.
-    pub(super) fn into_deltas(mut self) -> impl Iterator<Item = Delta> {
+    /// As deltas of the first rule, in order of window and family. Sorting happens here.
+    fn into_deltas(mut self, first: Arc<Rule>) -> impl Iterator<Item = Delta> {
         self.slots.sort_unstable_by_key(|slot| slot.window.start);
-        let rule = self.rule;
         self.slots.into_iter().flat_map(move |slot| {
             let delta = |late_flows, leaves| Delta {
-                rule: Arc::clone(&rule.name),
-                selection: rule.selection,
+                rule: Arc::clone(&first.name),
+                selection: first.selection,
                 window: slot.window,
                 late_flows,
                 leaves,
@@ -276,5 +286,20 @@ impl LaneCounts {
                 (slot.v6.len() > 0).then(|| delta(late_flows, Leaves::V6(slot.v6.into_leaves())));
             v4.into_iter().chain(v6)
         })
+    }
+
+    /// The deltas of all rules, one at a time.
+    pub(super) fn each_delta(mut self, mut told: impl FnMut(&Served, &Delta)) {
+        let served = std::mem::take(&mut self.served);
+        let Some(first) = served.first() else {
+            return;
+        };
+        for mut delta in self.into_deltas(Arc::clone(&first.rule)) {
+            for of in &served {
+                delta.rule = Arc::clone(&of.rule.name);
+                delta.selection = of.rule.selection;
+                told(of, &delta);
+            }
+        }
     }
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::flow::{Flow, Rejected, Scaled};
 use crate::partial::{Fates, RuleProgress};
-use crate::rule::{KeySide, Rule};
+use crate::rule::{KeySide, Rule, SharedFilters};
 use crate::time::Timestamp;
 use crate::window::{FlowTimes, RecordTime, Window};
 
 use super::dead_letter::Refused;
 use super::exporters::Exporters;
-use super::lane::{Lane, LaneCounts, Outcome, When};
+use super::lane::{Lane, LaneCounts, Outcome, Served, When};
 use super::metadata::{Memory, ShortFingerprint};
 use super::plan::Plan;
 use super::table::Amount;
@@ -20,6 +20,7 @@ use super::table::Amount;
 pub(super) struct Tally {
     plan: Arc<Plan>,
     lanes: Vec<Lane>,
+    filters: SharedFilters,
     needs_dst: bool,
     needs_src: bool,
     pub(super) memory: Memory,
@@ -35,6 +36,7 @@ impl Tally {
         let needs = |side| plan.rules.iter().any(|rule| rule.key == side);
         let mut tally = Self {
             lanes: Vec::new(),
+            filters: SharedFilters::default(),
             needs_dst: needs(KeySide::Dst),
             needs_src: needs(KeySide::Src),
             plan: Arc::clone(&plan),
@@ -56,47 +58,57 @@ impl Tally {
             self.memory.known.contains_key(&short)
         };
         let replaced = self.plan.replaced.iter().filter(|rule| known(rule));
-        let rules = self.plan.rules.iter().map(|rule| (rule, false));
-        let rules: Vec<_> = rules.chain(replaced.map(|rule| (rule, true))).collect();
+        let served = |rule: &Arc<Rule>, is_replaced| Served {
+            rule: Arc::clone(rule),
+            is_replaced,
+        };
+        let rules = self.plan.rules.iter().map(|rule| served(rule, false));
+        let rules = rules.chain(replaced.map(|rule| served(rule, true)));
         let longest = self.plan.time.max_flow_duration;
-        let mut before = std::mem::take(&mut self.lanes);
-        let lanes = rules.into_iter().map(|(rule, is_replaced)| {
-            let known = before
-                .iter()
-                .position(|lane| lane.rule().selection == rule.selection);
-            let lane = known.map_or_else(
-                || Lane::new(Arc::clone(rule), longest),
-                |known| before.swap_remove(known),
-            );
-            lane.replaced(is_replaced)
-        });
-        self.lanes = lanes.collect();
-        let selections = self.lanes.iter().map(|lane| lane.rule().selection);
-        self.memory.adopt(selections)
+        let (mut lanes, mut filters) = (Vec::<Lane>::new(), SharedFilters::default());
+        for rule in rules {
+            let alone = lanes
+                .iter_mut()
+                .try_fold(rule, |rule, lane| lane.serve(rule).err().ok_or(()));
+            if let Ok(rule) = alone {
+                lanes.push(Lane::new(rule, &mut filters, longest));
+            }
+        }
+        (self.lanes, self.filters) = (lanes, filters);
+        let served = self.lanes.iter().flat_map(Lane::served);
+        self.memory.adopt(served.map(|of| of.rule.selection))
+    }
+
+    /// Whom lanes count for.
+    fn served(&self) -> impl Iterator<Item = &Served> {
+        self.lanes.iter().flat_map(Lane::served)
     }
 
     /// Ends what was replaced long enough ago, right after [`Self::take`].
     fn retire(&mut self) {
-        if !self.lanes.iter().any(Lane::is_replaced) {
+        if !self.served().any(|served| served.is_replaced) {
             return;
         }
-        let known = &mut self.memory.known;
+        let known = &self.memory.known;
         let from = |rule: &Rule| known.get(&ShortFingerprint::from(rule.selection)).copied();
-        let newest = self.lanes.iter().filter(|lane| !lane.is_replaced());
+        let newest = self.served().filter(|served| !served.is_replaced);
         let newest: Vec<_> = newest
-            .map(|lane| (Arc::clone(&lane.rule().name), from(lane.rule())))
+            .map(|served| (Arc::clone(&served.rule.name), from(&served.rule)))
             .collect();
         let stream = self.memory.stream_time;
         let is_over = |rule: &Rule| {
             let mut after = newest.iter().filter(|(name, _)| *name == rule.name);
             after.all(|(_, from)| from.is_none_or(|from| Plan::is_over(rule, from, stream)))
         };
-        self.lanes.retain(|lane| {
-            let stays = !lane.is_replaced() || !is_over(lane.rule());
-            if !stays {
-                known.remove(&ShortFingerprint::from(lane.rule().selection));
-            }
-            stays
+        let known = &mut self.memory.known;
+        self.lanes.retain_mut(|lane| {
+            lane.retain(|served| {
+                let stays = !served.is_replaced || !is_over(&served.rule);
+                if !stays {
+                    known.remove(&ShortFingerprint::from(served.rule.selection));
+                }
+                stays
+            })
         });
     }
 
@@ -159,8 +171,9 @@ impl Tally {
     /// Offers a flow to every rule.
     fn offer(&mut self, flow: &Flow<'_>, amount: &Amount, when: When) {
         let (mut counted, mut late, mut dropped) = (false, false, false);
+        self.filters.turn();
         for lane in &mut self.lanes {
-            match lane.add(flow, amount, when) {
+            match lane.add(flow, &mut self.filters, amount, when) {
                 Outcome::Unwanted => {}
                 Outcome::Counted => counted = true,
                 Outcome::CountedLate => (counted, late) = (true, true),
@@ -234,8 +247,8 @@ impl Tally {
     }
 
     fn progress_at(&self, stream: Option<Timestamp>) -> Vec<RuleProgress> {
-        let of_lane = |lane: &Lane| {
-            let rule = lane.rule();
+        let of_rule = |served: &Served| {
+            let rule = &served.rule;
             let short = ShortFingerprint::from(rule.selection);
             let known = self.memory.known.get(&short);
             RuleProgress {
@@ -244,7 +257,7 @@ impl Tally {
                 closed_through: stream.map_or(Timestamp::MIN, |at| at.minus(rule.grace)),
             }
         };
-        let mut progress: Vec<_> = self.lanes.iter().map(of_lane).collect();
+        let mut progress: Vec<_> = self.served().map(of_rule).collect();
         progress.sort_unstable_by_key(|rule| rule.selection);
         progress.dedup_by_key(|rule| rule.selection);
         progress

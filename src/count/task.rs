@@ -222,7 +222,7 @@ impl CountTask {
         self.decoder.seen()
     }
 
-    /// Addresses held since the last flush, once for each rule and window: a bound on memory.
+    /// Addresses held since the last flush, once for each window and for rules that count alike: a bound on memory.
     pub fn leaves(&self) -> usize {
         self.tally.leaves()
     }

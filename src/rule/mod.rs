@@ -38,7 +38,7 @@ use crate::net::{Addr, Family, Prefix};
 pub use compile::{compile, with_sets};
 pub use context::{RuleContext, RuleError, RuleWarning};
 pub use escalation::{Level, LevelOver};
-pub use filter::{Filter, FilterError};
+pub use filter::{Filter, FilterError, SharedFilters};
 pub use gate::{Gate, GateLimit};
 pub use lifecycle::{Clear, Lifecycle};
 pub use lines::LineError;
@@ -146,17 +146,39 @@ impl Rule {
     /// The address that the flow counts for; `None` if this rule does not select the flow.
     #[inline]
     pub fn select(&self, flow: &Flow<'_>) -> Option<Addr> {
+        self.select_by(flow, || self.filter.matches(flow))
+    }
+
+    /// The same, where `matches` says whether its filter takes the flow.
+    #[inline]
+    pub fn select_by(&self, flow: &Flow<'_>, matches: impl FnOnce() -> bool) -> Option<Addr> {
         let addr = match self.key {
             KeySide::Dst => flow.dst_addr,
             KeySide::Src => flow.src_addr,
         }?;
         let counted = self.lengths(addr.family()).count() > 0
-            && self.filter.matches(flow)
+            && matches()
             && self
                 .scope
                 .as_ref()
                 .is_none_or(|scope| scope.entry_index(addr).is_some());
         counted.then_some(addr)
+    }
+
+    /// Whether any flow counts for both or for neither, for the same address and in the same windows, where both are
+    /// of one configuration.
+    pub fn counts_like(&self, other: &Self) -> bool {
+        let counted = |rule: &Self| Family::ALL.map(|family| rule.lengths(family).count() > 0);
+        let scope = |rule: &Self| -> Option<Vec<Prefix>> {
+            let entries = rule.scope.as_ref()?.entries();
+            Some(entries.iter().map(|entry| entry.prefix).collect())
+        };
+        self.key == other.key
+            && counted(self) == counted(other)
+            && (self.interval, self.grace) == (other.interval, other.grace)
+            && (self.late, self.attribution) == (other.late, other.attribution)
+            && self.filter.canonical() == other.filter.canonical()
+            && scope(self) == scope(other)
     }
 
     /// The fields that a decoder must fill in for this rule: those of the filter, the key address and

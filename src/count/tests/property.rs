@@ -66,6 +66,7 @@ fn some_rules() -> Vec<Rule> {
     vec![
         rule("oldest", 10_000, 2000, LatePolicy::OldestOpen),
         rule("drop", 7000, 0, LatePolicy::Drop),
+        rule("twin", 10_000, 2000, LatePolicy::OldestOpen),
         spread("spread", 3000, 1000, LatePolicy::OldestOpen),
         spread("spread-drop", 5000, 500, LatePolicy::Drop),
         by_source,
@@ -160,6 +161,7 @@ proptest! {
         let rules = vec![
             rule("oldest", 10_000, 2000, LatePolicy::OldestOpen),
             rule("drop", 7000, 0, LatePolicy::Drop),
+            rule("twin", 10_000, 2000, LatePolicy::OldestOpen),
         ];
         let model = Model::run(&rules, &events);
         let (totals, ..) = run(&Arc::new(plan(rules)), &events, &vec![Shell::Nothing; events.len()]);

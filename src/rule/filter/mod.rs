@@ -14,6 +14,7 @@ mod lower;
 mod member;
 mod names;
 mod predicate;
+mod shared;
 mod span;
 mod syntax;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::flow::{FieldSet, Flow};
 
 pub use error::FilterError;
 use predicate::{Predicate, SetsAs};
+pub use shared::SharedFilters;
 
 /// A predicate over [`Flow`], lowered from CEL. The default takes every flow.
 #[derive(Clone, Debug)]

@@ -35,13 +35,18 @@ fn what_selects_changes_the_selection_alone() {
         assert_ne!(edited.selection, base.selection, "{edit}");
         let counted = edit.starts_with("prefix_length");
         assert_eq!(edited.decision == base.decision, !counted, "{edit}");
+        let same_flows = edit.starts_with("incident_group");
+        assert_eq!(edited.counts_like(&base), same_flows, "{edit}");
     }
     let filter = rule("filter: 'direction == \"ingress\"'\nscope: [10.0.0.0/8]");
     assert_ne!(filter.selection, base.selection);
+    assert!(!filter.counts_like(&base));
     let scope = rule(&BASE.replace("10.0.0.0/8", "10.0.0.0/9"));
     assert_ne!(scope.selection, base.selection);
+    assert!(!scope.counts_like(&base));
     let name = rule(&format!("{BASE}name: other"));
     assert_ne!(name.selection, base.selection);
+    assert!(name.counts_like(&base));
 }
 
 #[test]
@@ -68,6 +73,7 @@ fn what_decides_leaves_the_selection() {
             edit.replace("packets: 100MiB", "packets: 104857600")
         ));
         assert_eq!(edited.selection, base.selection, "{edit}");
+        assert!(edited.counts_like(&base), "{edit}");
         assert_ne!(edited.decision, base.decision, "{edit}");
         assert_ne!(edited.fingerprint(), base.fingerprint(), "{edit}");
     }

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::compiled;
 use crate::flow::{Direction, Flow, Normalized};
 use crate::net::Addr;
+use crate::rule::SharedFilters;
 
 const NUMBERS: [&str; 4] = ["src_port", "dst_port", "src_as", "tcp_flags"];
 const TEXTS: [&str; 3] = ["src_if_desc", "dst_if_desc", "note"];
@@ -322,5 +323,25 @@ proptest! {
         let (one, other) = (compiled(&Node::And(nodes).text()), compiled(&Node::And(turned).text()));
         prop_assert_eq!(one.matches(&sample.flow()), other.matches(&sample.flow()));
         prop_assert_eq!(one.canonical(), other.canonical());
+    }
+    #[test]
+    fn filters_that_share_conditions_decide_as_each_does_alone(
+        nodes in prop::collection::vec(leaf(), 1..5),
+        picks in prop::collection::vec(prop::collection::vec(any::<prop::sample::Index>(), 1..4), 1..6),
+        samples in prop::collection::vec(sample(), 1..6),
+    ) {
+        let of = |picks: &Vec<prop::sample::Index>| {
+            let parts = picks.iter().map(|pick| pick.get(&nodes).clone());
+            compiled(&Node::And(parts.collect()).text())
+        };
+        let filters: Vec<_> = picks.iter().map(of).collect();
+        let mut shared = SharedFilters::default();
+        let places: Vec<_> = filters.iter().map(|filter| shared.add(filter)).collect();
+        for sample in samples {
+            shared.turn();
+            for (filter, place) in filters.iter().zip(&places) {
+                prop_assert_eq!(shared.matches(*place, &sample.flow()), filter.matches(&sample.flow()));
+            }
+        }
     }
 }
