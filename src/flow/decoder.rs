@@ -1,10 +1,11 @@
 //! One record in, one flow out: which format, then the parts that the whole record decides.
 
 use super::clues::Unsettled;
+use super::layout::Layout;
 use super::model::{FieldSet, Flow};
 use super::named::Draft;
 use super::settings::{DirectionDefault, FormatName};
-use super::slots::Slots;
+use super::slots::{Slots, Wanted};
 use super::undecodable::{Reason, Undecodable, likely_format};
 use super::{json, protobuf, text};
 
@@ -26,6 +27,8 @@ pub struct DecoderSettings {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     settings: DecoderSettings,
+    wanted: Wanted,
+    layout: Layout,
     seen: FieldSet,
     scratch: Vec<u8>,
 }
@@ -35,6 +38,8 @@ impl Decoder {
     pub const fn new(settings: DecoderSettings) -> Self {
         Self {
             settings,
+            wanted: Wanted::new(settings.fields),
+            layout: Layout::new(Wanted::new(settings.fields)),
             seen: FieldSet::EMPTY,
             scratch: Vec::new(),
         }
@@ -59,13 +64,13 @@ impl Decoder {
             Some(_) => {}
         }
         let mut slots = Slots::new();
-        if let Err(malformed) = protobuf::read(record, &mut slots) {
+        if let Err(malformed) = protobuf::read(record, &mut self.layout, &mut slots) {
             return self.decode_names(record, Reason::Protobuf(malformed));
         }
         match slots.settle(self.settings.direction_default) {
             Ok(settled) => {
                 self.seen = self.seen.union(settled.seen);
-                Ok(slots.flow(&settled))
+                Ok(slots.flow(&settled, self.wanted))
             }
             Err(Unsettled::NotAFlow) => self.decode_names(record, Reason::NotAFlow),
             Err(Unsettled::FirstSchema) => Err(undecodable(Reason::FirstSchema, record)),

@@ -25,6 +25,7 @@
 mod clues;
 mod decoder;
 mod json;
+mod layout;
 mod model;
 mod named;
 mod protobuf;

@@ -229,6 +229,11 @@ impl FieldSet {
         Self(bits & Self::ALL.0)
     }
 
+    /// The places of its fields in the table, a bit each.
+    pub(super) const fn bits(self) -> u64 {
+        self.0
+    }
+
     /// Everything that is in either.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {

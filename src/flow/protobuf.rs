@@ -1,7 +1,8 @@
 //! Protobuf records: a message behind its length, or a bare one.
 
 use super::clues::Unsettled;
-use super::slots::{Slots, Tally};
+use super::layout::Layout;
+use super::slots::Slots;
 use super::wire::{Malformed, Reader, Value};
 
 /// How a message stands in its record.
@@ -19,24 +20,29 @@ pub(super) enum Framing {
 /// it; of a million bare ones 101 begin with a number that happens to be their length, and the rest of
 /// none of those parses.
 #[inline]
-pub(super) fn read<'a>(record: &'a [u8], slots: &mut Slots<'a>) -> Result<Framing, Malformed> {
+pub(super) fn read<'a>(
+    record: &'a [u8],
+    layout: &mut Layout,
+    slots: &mut Slots<'a>,
+) -> Result<Framing, Malformed> {
     match delimited_body(record) {
-        None => walk(record, slots).map(|()| Framing::Bare),
-        Some(body) => read_either(body, record, slots),
+        None => layout.walk(record, slots).map(|()| Framing::Bare),
+        Some(body) => read_either(body, record, layout, slots),
     }
 }
 
 fn read_either<'a>(
     body: &'a [u8],
     record: &'a [u8],
+    layout: &mut Layout,
     slots: &mut Slots<'a>,
 ) -> Result<Framing, Malformed> {
-    let delimited = walk(body, slots).map(|()| Framing::Delimited);
+    let delimited = layout.walk(body, slots).map(|()| Framing::Delimited);
     if delimited.is_ok() && !matches!(slots.settle(None), Err(Unsettled::NotAFlow)) {
         return delimited;
     }
     *slots = Slots::new();
-    if walk(record, slots).is_err() {
+    if layout.walk(record, slots).is_err() {
         *slots = Slots::new();
         return delimited;
     }
@@ -61,20 +67,6 @@ pub(super) fn missing_bytes(record: &[u8]) -> Option<u64> {
     (cut && begins_well).then_some(length)
 }
 
-fn walk<'a>(message: &'a [u8], slots: &mut Slots<'a>) -> Result<(), Malformed> {
-    let mut reader = Reader::new(message);
-    let mut tally = Tally::default();
-    while let Some((number, value)) = reader.field()? {
-        match value {
-            Value::Varint(value) => slots.number(&mut tally, number, value),
-            Value::Bytes(bytes) => slots.bytes(&mut tally, number, bytes),
-            Value::Skipped => {}
-        }
-    }
-    slots.note(tally);
-    Ok(())
-}
-
 /// What bytes look like as protobuf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Looks {
@@ -86,7 +78,7 @@ pub(super) enum Looks {
 /// Looks at a record that was refused, or was never read as protobuf.
 pub(super) fn looks(record: &[u8]) -> Looks {
     let mut slots = Slots::new();
-    if read(record, &mut slots).is_err() {
+    if read(record, &mut Layout::of_any_field(), &mut slots).is_err() {
         return Looks::Other;
     }
     match slots.settle(None) {

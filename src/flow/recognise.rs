@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::clues::Family;
 use super::json;
+use super::layout::Layout;
 use super::protobuf::{self, Framing};
 use super::slots::Slots;
 
@@ -52,7 +53,7 @@ impl fmt::Display for Written {
 pub fn recognise(record: &[u8]) -> Written {
     let mut slots = Slots::new();
     let is_object = json::begins_object(record) && protobuf::delimited_body(record).is_none();
-    let framing = protobuf::read(record, &mut slots)
+    let framing = protobuf::read(record, &mut Layout::of_any_field(), &mut slots)
         .ok()
         .filter(|_| !is_object && slots.settle(None).is_ok());
     let wire = match framing {

@@ -208,11 +208,117 @@ pub(super) struct Slots<'a> {
 pub(super) struct Tally {
     /// Which numbers there were, a bit by slot: 0 may be stated.
     present: u64,
-    /// Which bytes there were that are not empty, a bit by slot.
+    /// Which bytes there were that are not empty, a bit by slot; and [`IN_SECOND_BLOCK`].
     filled: u64,
-    /// The highest field number below [`NUMBERS`]: tells whether there was anything in the second block.
-    highest: u32,
 }
+
+/// There was something in the second block.
+const IN_SECOND_BLOCK: u64 = 1 << 63;
+
+const fn block(number: u32) -> u64 {
+    if number as usize >= SECOND_BLOCK && (number as usize) < NUMBERS {
+        IN_SECOND_BLOCK
+    } else {
+        0
+    }
+}
+
+impl Tally {
+    /// What a number under this field number leaves.
+    #[inline]
+    pub(super) fn number(number: u32) -> Self {
+        Self {
+            present: 1 << number_slot(number),
+            filled: block(number),
+        }
+    }
+
+    /// What bytes under this field number leave.
+    #[inline]
+    pub(super) fn bytes(number: u32, are_empty: bool) -> Self {
+        Self {
+            present: 0,
+            filled: u64::from(!are_empty) << bytes_slot(number) | block(number),
+        }
+    }
+
+    #[inline]
+    pub(super) const fn add(&mut self, other: Self) {
+        self.present |= other.present;
+        self.filled |= other.filled;
+    }
+}
+
+/// Where the number of a field goes.
+#[inline]
+pub(super) fn number_slot(number: u32) -> u8 {
+    let slot = NUMBER_SLOTS.get(number as usize).copied();
+    slot.unwrap_or(number::NOTHING)
+}
+
+/// The same for bytes.
+#[inline]
+pub(super) fn bytes_slot(number: u32) -> u8 {
+    let slot = BYTES_SLOTS.get(number as usize).copied();
+    slot.unwrap_or(bytes::NOTHING)
+}
+
+/// Which slots are looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    fields: FieldSet,
+    numbers: u64,
+    bytes: u64,
+}
+
+impl Wanted {
+    /// Those of the fields, and those that decide about others.
+    pub(super) const fn new(fields: FieldSet) -> Self {
+        let numbers = FIELDS & !ALWAYS;
+        Self {
+            fields,
+            numbers: !(numbers | bits(&[number::NOTHING])) | fields.bits(),
+            bytes: !(TEXTS | bits(&[bytes::NOTHING])) | fields.bits() >> bytes::SHIFT,
+        }
+    }
+
+    /// Whether anybody looks at a slot of numbers.
+    pub(super) const fn number(self, slot: u8) -> bool {
+        self.numbers >> slot & 1 != 0
+    }
+
+    /// The same for bytes.
+    pub(super) const fn bytes(self, slot: u8) -> bool {
+        self.bytes >> slot & 1 != 0
+    }
+}
+
+/// Numbers that are looked at in every record.
+const ALWAYS: u64 = bits(&[
+    Field::Bytes as u8,
+    Field::Packets as u8,
+    Field::SamplingRate as u8,
+    Field::FlowType as u8,
+    Field::Normalized as u8,
+    Field::Etype as u8,
+]);
+
+/// Fields that are filled in together, where one of them is looked at.
+const RARE: FieldSet = FieldSet::EMPTY
+    .with(Field::IpTos)
+    .with(Field::ForwardingStatus)
+    .with(Field::IcmpType)
+    .with(Field::IcmpCode)
+    .with(Field::VlanId)
+    .with(Field::FragmentOffset)
+    .with(Field::Cid)
+    .with(Field::SrcCid)
+    .with(Field::DstCid)
+    .with(Field::ValidationStatus)
+    .with(Field::RemoteAddr)
+    .with(Field::SrcIfSpeed)
+    .with(Field::DstIfSpeed);
+const TEXT: FieldSet = FieldSet::from_bits(TEXTS << bytes::SHIFT);
 
 impl<'a> Slots<'a> {
     pub(super) const fn new() -> Self {
@@ -222,27 +328,30 @@ impl<'a> Slots<'a> {
             tally: Tally {
                 present: 0,
                 filled: 0,
-                highest: 0,
             },
         }
     }
 
     #[inline]
     pub(super) fn number(&mut self, tally: &mut Tally, number: u32, value: u64) {
-        if let Some(&slot) = NUMBER_SLOTS.get(number as usize) {
-            tally.highest = tally.highest.max(number);
-            tally.present |= 1 << slot;
-            self.numbers[usize::from(slot)] = value;
-        }
+        tally.add(Tally::number(number));
+        self.put_number(number_slot(number), value);
     }
 
     #[inline]
     pub(super) fn bytes(&mut self, tally: &mut Tally, number: u32, bytes: &'a [u8]) {
-        if let Some(&slot) = BYTES_SLOTS.get(number as usize) {
-            tally.highest = tally.highest.max(number);
-            tally.filled |= u64::from(!bytes.is_empty()) << slot;
-            self.bytes[usize::from(slot)] = bytes;
-        }
+        tally.add(Tally::bytes(number, bytes.is_empty()));
+        self.put_bytes(bytes_slot(number), bytes);
+    }
+
+    #[inline]
+    pub(super) fn put_number(&mut self, slot: u8, value: u64) {
+        self.numbers[usize::from(slot)] = value;
+    }
+
+    #[inline]
+    pub(super) fn put_bytes(&mut self, slot: u8, bytes: &'a [u8]) {
+        self.bytes[usize::from(slot)] = bytes;
     }
 
     /// Takes note of what there was.
@@ -316,22 +425,18 @@ impl<'a> Slots<'a> {
             || matches!(self.of(number::IP_VERSION), 4 | 6);
         let mark = |mark: u8, there: bool| mark * u8::from(there);
         mark(mark::NANOSECONDS, numbers(NANOSECONDS))
-            | mark(
-                mark::ENRICHED_2000,
-                self.tally.highest as usize >= SECOND_BLOCK,
-            )
+            | mark(mark::ENRICHED_2000, texts(IN_SECOND_BLOCK))
             | mark(mark::ENRICHED_1000, numbers(ENRICHED) || texts(TEXTS))
             | mark(mark::CUSTOM, custom)
             | mark(mark::COUNTRIES, texts(bits(&[bytes::SRC_COUNTRY])))
             | mark(mark::FIRST_SCHEMA, first_schema)
     }
 
-    /// The flow, with what was decided.
+    /// The flow, with what was decided and the fields that are looked at. Others may be filled in, too.
     #[inline]
-    pub(super) fn flow(&self, settled: &Settled) -> Flow<'a> {
+    pub(super) fn flow(&self, settled: &Settled, wanted: Wanted) -> Flow<'a> {
         let number = |field: Field| self.of(field as u8) as u32;
-        let text = |field: Field| self.text(field);
-        Flow {
+        let mut flow = Flow {
             src_addr: self.addr(Field::SrcAddr),
             dst_addr: self.addr(Field::DstAddr),
             exporter: self.addr(Field::Exporter),
@@ -354,33 +459,52 @@ impl<'a> Slots<'a> {
             src_as: number(Field::SrcAs),
             dst_as: number(Field::DstAs),
             tcp_flags: number(Field::TcpFlags),
-            ip_tos: number(Field::IpTos),
-            forwarding_status: number(Field::ForwardingStatus),
-            icmp_type: number(Field::IcmpType),
-            icmp_code: number(Field::IcmpCode),
-            vlan_id: number(Field::VlanId),
-            fragment_offset: number(Field::FragmentOffset),
-            cid: number(Field::Cid),
-            src_cid: number(Field::SrcCid),
-            dst_cid: number(Field::DstCid),
-            validation_status: number(Field::ValidationStatus),
-            remote_addr: number(Field::RemoteAddr),
-            src_if_speed: if settled.custom {
-                0
-            } else {
-                number(Field::SrcIfSpeed)
-            },
-            dst_if_speed: number(Field::DstIfSpeed),
-            src_if_name: text(Field::SrcIfName),
-            src_if_desc: text(Field::SrcIfDesc),
-            dst_if_name: text(Field::DstIfName),
-            dst_if_desc: text(Field::DstIfDesc),
-            src_country: self.src_country(settled),
-            dst_country: self.dst_country(settled),
-            remote_country: text(Field::RemoteCountry),
-            proto_name: text(Field::ProtoName),
-            cid_string: self.cid_string(settled),
-            note: text(Field::Note),
+            ..Flow::default()
+        };
+        if wanted.fields.intersects(RARE) {
+            self.fill_rare(&mut flow, settled);
+        }
+        if wanted.fields.intersects(TEXT) {
+            self.fill_texts(&mut flow, settled, wanted.fields);
+        }
+        flow
+    }
+
+    #[inline]
+    fn fill_rare(&self, flow: &mut Flow<'a>, settled: &Settled) {
+        let number = |field: Field| self.of(field as u8) as u32;
+        flow.ip_tos = number(Field::IpTos);
+        flow.forwarding_status = number(Field::ForwardingStatus);
+        flow.icmp_type = number(Field::IcmpType);
+        flow.icmp_code = number(Field::IcmpCode);
+        flow.vlan_id = number(Field::VlanId);
+        flow.fragment_offset = number(Field::FragmentOffset);
+        flow.cid = number(Field::Cid);
+        flow.src_cid = number(Field::SrcCid);
+        flow.dst_cid = number(Field::DstCid);
+        flow.validation_status = number(Field::ValidationStatus);
+        flow.remote_addr = number(Field::RemoteAddr);
+        if !settled.custom {
+            flow.src_if_speed = number(Field::SrcIfSpeed);
+        }
+        flow.dst_if_speed = number(Field::DstIfSpeed);
+    }
+
+    #[inline]
+    fn fill_texts(&self, flow: &mut Flow<'a>, settled: &Settled, wanted: FieldSet) {
+        flow.src_if_name = self.text(Field::SrcIfName);
+        flow.src_if_desc = self.text(Field::SrcIfDesc);
+        flow.dst_if_name = self.text(Field::DstIfName);
+        flow.dst_if_desc = self.text(Field::DstIfDesc);
+        flow.remote_country = self.text(Field::RemoteCountry);
+        flow.proto_name = self.text(Field::ProtoName);
+        flow.cid_string = self.cid_string(settled);
+        flow.note = self.text(Field::Note);
+        if wanted.contains(Field::SrcCountry) {
+            flow.src_country = self.src_country(settled);
+        }
+        if wanted.contains(Field::DstCountry) {
+            flow.dst_country = self.dst_country(settled);
         }
     }
 

@@ -12,7 +12,7 @@ const MAX_NUMBER: u64 = (1 << 29) - 1;
 const MAX_DEPTH: usize = 32;
 
 /// The top bit of each byte: set in all bytes of a varint but the last.
-const CONTINUES: u64 = 0x8080_8080_8080_8080;
+pub(super) const CONTINUES: u64 = 0x8080_8080_8080_8080;
 
 /// Why bytes are not a protobuf message, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,12 @@ impl<'a> Reader<'a> {
     /// What has not been read yet.
     pub(super) const fn rest(&self) -> &'a [u8] {
         self.rest
+    }
+
+    /// Goes on at `rest`, which is an end of what has not been read yet.
+    #[inline(always)]
+    pub(super) const fn go_on_at(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
     }
 
     /// The next field, or `None` at the end.
@@ -252,7 +258,7 @@ impl<'a> Reader<'a> {
 /// Closes the gaps of the continuation bits: eight groups of 7 bits become one number of 56.
 #[allow(clippy::inline_always, reason = "part of the above")]
 #[inline(always)]
-const fn squeeze(word: u64) -> u64 {
+pub(super) const fn squeeze(word: u64) -> u64 {
     let w = word & !CONTINUES;
     let w = (w & 0x007f_007f_007f_007f) | ((w & 0x7f00_7f00_7f00_7f00) >> 1);
     let w = (w & 0x0000_3fff_0000_3fff) | ((w & 0x3fff_0000_3fff_0000) >> 2);

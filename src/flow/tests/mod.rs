@@ -2,6 +2,7 @@
 
 mod family;
 mod hostile;
+mod layout;
 mod names;
 mod schema;
 mod vectors;

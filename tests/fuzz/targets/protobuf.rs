@@ -33,6 +33,7 @@ libfuzzer_sys::fuzz_target!(|record: &[u8]| {
         self::decoder(FormatName::Auto),
         self::decoder(FormatName::Auto),
     );
+    let _ = auto.decode(&record[..record.len() / 2]);
     let _ = auto.decode(record);
     let found = auto.decode(record);
     assert_eq!(found, fresh.decode(record));
