@@ -31,6 +31,10 @@ const READY_RECORDS: u32 = 65_536;
 const READY_KBYTES: u32 = 64 * 1024;
 /// What one fetch brings at most beyond that, compressed, in bytes.
 const FETCHED_BYTES: u32 = 4 * 1024 * 1024;
+/// How long a broker holds back a fetch that brings nothing. librdkafka has one at a time at each broker, for those
+/// partitions of which little is ready: while it waits for one that is at its end, the others run dry. With its default
+/// of 500 ms, the last 300,000 of 16 million flows took 3 s where the rest took 5.
+const FETCH_WAIT_MS: u32 = 50;
 /// A reader may hold what a member may of one of so many partitions.
 const READER_SHARE: u32 = 4;
 
@@ -205,6 +209,7 @@ impl ClientSettings {
             ("queued.min.messages", share(READY_RECORDS, 1_000)),
             ("queued.max.messages.kbytes", share(READY_KBYTES, 1024)),
             ("max.partition.fetch.bytes", fetched),
+            ("fetch.wait.max.ms", FETCH_WAIT_MS),
         ] {
             self.default(client, key, &value.to_string());
         }
@@ -290,6 +295,17 @@ pub(super) mod tests {
         let eof = |client: &ClientConfig| client.get("enable.partition.eof").map(str::to_owned);
         assert_eq!(eof(&settings.member("count", 4)).as_deref(), Some("false"));
         assert_eq!(eof(&settings.reader("any")).as_deref(), Some("true"));
+    }
+
+    #[test]
+    fn a_partition_at_its_end_holds_others_up_no_longer_than_an_operator_says() {
+        let wait = |client: ClientConfig| client.get("fetch.wait.max.ms").map(str::to_owned);
+        assert_eq!(
+            wait(settings(&[]).member("count", 4)).as_deref(),
+            Some("50")
+        );
+        let other = settings(&[("fetch.wait.max.ms", "200")]);
+        assert_eq!(wait(other.member("count", 4)).as_deref(), Some("200"));
     }
 
     #[test]

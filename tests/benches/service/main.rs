@@ -91,6 +91,9 @@ fn main() {
 
 fn compare(cluster: &Cluster, load: &Load, size: &Size, alone: bool) {
     let mut table = Table::default();
+    // A broker that has just started compiles what it runs, on the same cores. This round does not count.
+    limit(cluster, load);
+    instance::run(cluster, load, "warm", &[instance::rule("all")]);
     for round in 0..size.rounds {
         for ((rule, title), at) in RULES.into_iter().zip(0..) {
             let id = format!("{rule}-{round}");
