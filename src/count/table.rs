@@ -5,19 +5,24 @@
 //! bytes for IPv4 and 40 for IPv6, key included. Other flows go into a second, wider set of entries
 //! (40 and 56 bytes), and the two are merged when the table is flushed.
 //!
+//! A table is larger than the cache, so what a flow costs here is how often memory is waited for. Rows lie in the table
+//! itself, one after the other from the place that the hash names, so that it is once; and the rows of many flows are
+//! asked for before the first of them is needed.
+//!
 //! Invariant: what a table gives does not depend on which flow came first.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use crate::net::AddrBits;
 use crate::partial::{LeavesOf, Sampling, merge_all};
 
-/// A row of a large table is far away in memory. One flow's row is fetched while the next ones'
-/// are, if nothing but adding happens in between: so this many amounts are added in one go.
+/// So many amounts are added in one go, once their rows are on the way.
 const WAITING: usize = 128;
+
+/// A table has at least so many places.
+const LEAST_PLACES: usize = 64;
 
 /// What one flow adds to one address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,8 +139,11 @@ impl<A: AddrBits> Row<A> for Wide<A> {
 /// Rows by address.
 #[derive(Debug)]
 struct Rows<A, R> {
-    by_addr: HashTable<R>,
-    hasher: RandomState,
+    /// A power of two of places. A row is at the one that its hash names, or as near behind it as it was free.
+    places: Vec<R>,
+    /// A bit for each place that is taken.
+    taken: Vec<u64>,
+    len: usize,
     /// Rows that were full, and were begun anew.
     full: Vec<R>,
     addr: std::marker::PhantomData<A>,
@@ -143,34 +151,94 @@ struct Rows<A, R> {
 
 impl<A: AddrBits, R: Row<A>> Rows<A, R> {
     fn with_capacity(addresses: usize) -> Self {
-        Self {
-            by_addr: HashTable::with_capacity(addresses),
-            hasher: RandomState::default(),
+        let mut rows = Self {
+            places: Vec::new(),
+            taken: Vec::new(),
+            len: 0,
             full: Vec::new(),
             addr: std::marker::PhantomData,
+        };
+        if addresses > 0 {
+            rows.make_places(addresses + addresses / 3);
         }
+        rows
+    }
+
+    /// Empty places, at least so many.
+    fn make_places(&mut self, least: usize) {
+        let places = least.max(LEAST_PLACES).next_power_of_two();
+        self.places = vec![R::new(A::from_u128(0), &Amount::default()); places];
+        self.taken = vec![0; places / 64];
+    }
+
+    /// A part of the row that is at the place which the hash names, if any: reading it fetches it.
+    #[inline]
+    fn peek(&self, hash: u64) -> u32 {
+        let place = hash as usize & self.places.len().wrapping_sub(1);
+        self.places.get(place).map_or(0, |row| row.counts().2)
     }
 
     #[inline]
-    fn add(&mut self, addr: A, amount: &Amount) {
-        let hasher = &self.hasher;
-        let hash = hasher.hash_one(addr);
-        let Some(row) = self.by_addr.find_mut(hash, |row| row.addr() == addr) else {
-            let rehash = |row: &R| hasher.hash_one(row.addr());
-            self.by_addr
-                .insert_unique(hash, R::new(addr, amount), rehash);
-            return;
-        };
-        if !row.add(amount) {
+    fn add(&mut self, hash: u64, hasher: &RandomState, addr: A, amount: &Amount) {
+        // At most three quarters are taken, so that free ones are near.
+        if self.len >= self.places.len() / 4 * 3 {
+            self.grow(hasher);
+        }
+        let place = self.place_of(hash, addr);
+        let (word, bit) = (&mut self.taken[place / 64], 1 << (place % 64));
+        let row = &mut self.places[place];
+        if *word & bit == 0 {
+            *word |= bit;
+            *row = R::new(addr, amount);
+            self.len += 1;
+        } else if !row.add(amount) {
             self.full.push(std::mem::replace(row, R::new(addr, amount)));
         }
     }
 
+    /// Where the row of an address is, or would be.
+    #[inline]
+    fn place_of(&self, hash: u64, addr: A) -> usize {
+        let mask = self.places.len() - 1;
+        let mut place = hash as usize & mask;
+        while self.is_taken(place) && self.places[place].addr() != addr {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    #[inline]
+    fn is_taken(&self, place: usize) -> bool {
+        self.taken[place / 64] >> (place % 64) & 1 != 0
+    }
+
+    #[cold]
+    fn grow(&mut self, hasher: &RandomState) {
+        let before = std::mem::replace(self, Self::with_capacity(0));
+        self.make_places(before.places.len() * 2);
+        self.len = before.len;
+        for row in before.rows() {
+            let place = self.place_of(hasher.hash_one(row.addr()), row.addr());
+            self.taken[place / 64] |= 1 << (place % 64);
+            self.places[place] = row;
+        }
+        self.full = before.full;
+    }
+
+    /// All rows, in no order.
+    fn rows(&self) -> impl Iterator<Item = R> {
+        let places = self.places.chunks(64).zip(&self.taken);
+        places.flat_map(|(places, taken)| {
+            let taken = (0..64).filter(move |bit| taken >> bit & 1 != 0);
+            taken.map(|bit| places[bit as usize])
+        })
+    }
+
     /// One sorted set, and one for each row that was full.
     fn into_sets(self, sampling: impl Fn(&[R]) -> Sampling) -> impl Iterator<Item = LeavesOf<A>> {
+        let rows = self.rows().collect();
         let full = self.full.into_iter().map(|row| vec![row]);
-        let sets = full.chain([self.by_addr.into_iter().collect()]);
-        sets.map(move |mut rows| {
+        full.chain([rows]).map(move |mut rows| {
             // Moving whole rows beats sorting pointers to them: columns are then read in order.
             rows.sort_unstable_by_key(R::addr);
             LeavesOf {
@@ -230,6 +298,7 @@ impl Sampled {
 /// Counts by address, of one rule, window and family since the last flush.
 #[derive(Debug)]
 pub(super) struct Table<A: Copy> {
+    hasher: RandomState,
     sampled: Option<Sampled>,
     uniform: Rows<A, Narrow<A>>,
     mixed: Rows<A, Wide<A>>,
@@ -242,6 +311,7 @@ impl<A: AddrBits> Table<A> {
     /// nobody can choose addresses that collide; what it gives does not depend on the seed.
     pub(super) fn with_capacity(addresses: usize) -> Self {
         Self {
+            hasher: RandomState::default(),
             sampled: None,
             uniform: Rows::with_capacity(addresses),
             mixed: Rows::with_capacity(0),
@@ -260,12 +330,23 @@ impl<A: AddrBits> Table<A> {
 
     /// Puts waiting amounts into their rows.
     fn settle(&mut self) {
-        for (addr, amount) in self.waiting.drain(..) {
-            let sampled = self.sampled.get_or_insert_with(|| Sampled::like(&amount));
+        let Some((_, first)) = self.waiting.first() else {
+            return;
+        };
+        let sampled = *self.sampled.get_or_insert_with(|| Sampled::like(first));
+        let hasher = &self.hasher;
+        let mut hashes = [0; WAITING];
+        let mut fetched = 0;
+        for (hash, (addr, _)) in hashes.iter_mut().zip(&self.waiting) {
+            *hash = hasher.hash_one(*addr);
+            fetched ^= self.uniform.peek(*hash);
+        }
+        std::hint::black_box(fetched);
+        for (hash, (addr, amount)) in hashes.into_iter().zip(self.waiting.drain(..)) {
             if sampled.fits(&amount) {
-                self.uniform.add(addr, &amount);
+                self.uniform.add(hash, hasher, addr, &amount);
             } else {
-                self.mixed.add(addr, &amount);
+                self.mixed.add(hash, hasher, addr, &amount);
             }
         }
     }
@@ -273,7 +354,7 @@ impl<A: AddrBits> Table<A> {
     /// How many entries are held: at least as many as addresses, and no bound on memory is missed
     /// by what waits.
     pub(super) fn len(&self) -> usize {
-        self.uniform.by_addr.len() + self.mixed.by_addr.len() + self.waiting.len()
+        self.uniform.len + self.mixed.len + self.waiting.len()
     }
 
     /// The counts as sorted columns.
@@ -320,7 +401,7 @@ mod tests {
                 table.add(addr, &like(100));
             }
             table.settle();
-            let rows = (table.uniform.by_addr.len(), table.mixed.by_addr.len());
+            let rows = (table.uniform.len, table.mixed.len);
             assert_eq!(rows, (3, 0));
         }
     }
@@ -348,9 +429,10 @@ mod tests {
         #[test]
         fn leaves_equal_a_sorted_map(
             flows in prop::collection::vec(
-                (0..20_u128, 0..1000_u64, 0..3_u32, any::<bool>()), 0..200),
+                (0..400_u128, 0..1000_u64, 0..3_u32, any::<bool>()), 0..1500),
+            capacity in 0..100_usize,
         ) {
-            let mut table = Table::with_capacity(0);
+            let mut table = Table::with_capacity(capacity);
             let mut model = BTreeMap::<u128, (u64, u64, u64, u32, u32)>::new();
             for (addr, raw, rate, normalized) in flows {
                 let mut amount = amount(raw, rate);
@@ -382,6 +464,23 @@ mod tests {
             expected.normalise();
             prop_assert_eq!(got, expected);
         }
+    }
+
+    #[test]
+    fn a_table_grows_and_keeps_a_row_for_each_address() {
+        let mut table = Table::with_capacity(0);
+        for round in 0..2 {
+            for addr in 0..100_000_u32 {
+                table.add(addr.swap_bytes(), &amount(u64::from(addr), 1));
+            }
+            table.settle();
+            assert_eq!(table.len(), 100_000, "in round {round}");
+        }
+        assert!(table.uniform.places.len() <= 1 << 18);
+        let leaves = table.into_leaves();
+        assert!(leaves.addr.is_sorted());
+        let all = leaves.addr.iter().zip(&leaves.bytes);
+        assert!({ all }.all(|(addr, bytes)| *bytes == 2 * u64::from(addr.swap_bytes())));
     }
 
     #[test]

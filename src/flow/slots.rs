@@ -303,23 +303,6 @@ const ALWAYS: u64 = bits(&[
     Field::Etype as u8,
 ]);
 
-/// Fields that are filled in together, where one of them is looked at.
-const RARE: FieldSet = FieldSet::EMPTY
-    .with(Field::IpTos)
-    .with(Field::ForwardingStatus)
-    .with(Field::IcmpType)
-    .with(Field::IcmpCode)
-    .with(Field::VlanId)
-    .with(Field::FragmentOffset)
-    .with(Field::Cid)
-    .with(Field::SrcCid)
-    .with(Field::DstCid)
-    .with(Field::ValidationStatus)
-    .with(Field::RemoteAddr)
-    .with(Field::SrcIfSpeed)
-    .with(Field::DstIfSpeed);
-const TEXT: FieldSet = FieldSet::from_bits(TEXTS << bytes::SHIFT);
-
 impl<'a> Slots<'a> {
     pub(super) const fn new() -> Self {
         Self {
@@ -432,11 +415,13 @@ impl<'a> Slots<'a> {
             | mark(mark::FIRST_SCHEMA, first_schema)
     }
 
-    /// The flow, with what was decided and the fields that are looked at. Others may be filled in, too.
+    /// The flow, with what was decided and the fields that are looked at. Others may be filled in, too. It is written
+    /// down in one go: to fill it in bit by bit, it would have to be copied.
     #[inline]
     pub(super) fn flow(&self, settled: &Settled, wanted: Wanted) -> Flow<'a> {
         let number = |field: Field| self.of(field as u8) as u32;
-        let mut flow = Flow {
+        let text = |field: Field| self.text(field);
+        Flow {
             src_addr: self.addr(Field::SrcAddr),
             dst_addr: self.addr(Field::DstAddr),
             exporter: self.addr(Field::Exporter),
@@ -459,52 +444,41 @@ impl<'a> Slots<'a> {
             src_as: number(Field::SrcAs),
             dst_as: number(Field::DstAs),
             tcp_flags: number(Field::TcpFlags),
-            ..Flow::default()
-        };
-        if wanted.fields.intersects(RARE) {
-            self.fill_rare(&mut flow, settled);
-        }
-        if wanted.fields.intersects(TEXT) {
-            self.fill_texts(&mut flow, settled, wanted.fields);
-        }
-        flow
-    }
-
-    #[inline]
-    fn fill_rare(&self, flow: &mut Flow<'a>, settled: &Settled) {
-        let number = |field: Field| self.of(field as u8) as u32;
-        flow.ip_tos = number(Field::IpTos);
-        flow.forwarding_status = number(Field::ForwardingStatus);
-        flow.icmp_type = number(Field::IcmpType);
-        flow.icmp_code = number(Field::IcmpCode);
-        flow.vlan_id = number(Field::VlanId);
-        flow.fragment_offset = number(Field::FragmentOffset);
-        flow.cid = number(Field::Cid);
-        flow.src_cid = number(Field::SrcCid);
-        flow.dst_cid = number(Field::DstCid);
-        flow.validation_status = number(Field::ValidationStatus);
-        flow.remote_addr = number(Field::RemoteAddr);
-        if !settled.custom {
-            flow.src_if_speed = number(Field::SrcIfSpeed);
-        }
-        flow.dst_if_speed = number(Field::DstIfSpeed);
-    }
-
-    #[inline]
-    fn fill_texts(&self, flow: &mut Flow<'a>, settled: &Settled, wanted: FieldSet) {
-        flow.src_if_name = self.text(Field::SrcIfName);
-        flow.src_if_desc = self.text(Field::SrcIfDesc);
-        flow.dst_if_name = self.text(Field::DstIfName);
-        flow.dst_if_desc = self.text(Field::DstIfDesc);
-        flow.remote_country = self.text(Field::RemoteCountry);
-        flow.proto_name = self.text(Field::ProtoName);
-        flow.cid_string = self.cid_string(settled);
-        flow.note = self.text(Field::Note);
-        if wanted.contains(Field::SrcCountry) {
-            flow.src_country = self.src_country(settled);
-        }
-        if wanted.contains(Field::DstCountry) {
-            flow.dst_country = self.dst_country(settled);
+            ip_tos: number(Field::IpTos),
+            forwarding_status: number(Field::ForwardingStatus),
+            icmp_type: number(Field::IcmpType),
+            icmp_code: number(Field::IcmpCode),
+            vlan_id: number(Field::VlanId),
+            fragment_offset: number(Field::FragmentOffset),
+            cid: number(Field::Cid),
+            src_cid: number(Field::SrcCid),
+            dst_cid: number(Field::DstCid),
+            validation_status: number(Field::ValidationStatus),
+            remote_addr: number(Field::RemoteAddr),
+            src_if_speed: if settled.custom {
+                0
+            } else {
+                number(Field::SrcIfSpeed)
+            },
+            dst_if_speed: number(Field::DstIfSpeed),
+            src_if_name: text(Field::SrcIfName),
+            src_if_desc: text(Field::SrcIfDesc),
+            dst_if_name: text(Field::DstIfName),
+            dst_if_desc: text(Field::DstIfDesc),
+            src_country: if wanted.fields.contains(Field::SrcCountry) {
+                self.src_country(settled)
+            } else {
+                &[]
+            },
+            dst_country: if wanted.fields.contains(Field::DstCountry) {
+                self.dst_country(settled)
+            } else {
+                &[]
+            },
+            remote_country: text(Field::RemoteCountry),
+            proto_name: text(Field::ProtoName),
+            cid_string: self.cid_string(settled),
+            note: text(Field::Note),
         }
     }
 
