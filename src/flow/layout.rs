@@ -61,6 +61,8 @@ enum Kind {
     Bytes,
     /// A number of any length.
     AnyNumber,
+    /// A number of nine bytes: nanoseconds since 1970.
+    Nine,
     /// Any number of bytes.
     AnyBytes,
     /// Nothing is foretold.
@@ -208,6 +210,10 @@ impl Step {
                 let kind = Kind::Number.if_wanted(wanted.number(slot));
                 (mask, kind, Tally::number(number), slot)
             }
+            (0, 9) => {
+                let mask = tag | CONTINUES;
+                (mask, Kind::Nine, Tally::number(number), number_slot(number))
+            }
             (2, value @ 1..=128) if usize::from(field[tag_bytes]) == value - 1 => {
                 let slot = bytes_slot(number);
                 let kind = Kind::Bytes.if_wanted(wanted.bytes(slot));
@@ -232,6 +238,8 @@ impl Step {
         let tag_bytes = usize::from(self.shift / 8);
         let (number, wire) = (self.tag >> 3, self.tag & 7);
         let (kind, slot, tally) = match wire {
+            // Its tag was not kept.
+            _ if self.kind == Kind::Unknown => return self,
             0 => (Kind::AnyNumber, number_slot(number), Tally::number(number)),
             2 => (
                 Kind::AnyBytes,
@@ -304,6 +312,17 @@ impl Step {
             }
             let after = rest.get(tag + stops.trailing_zeros() as usize / 8 + 1..)?;
             slots.put_number(self.slot, squeeze(value & (stops ^ (stops - 1))));
+            tally.add(self.tally);
+            return Some(after);
+        }
+        if self.kind == Kind::Nine {
+            let (first, rest) = rest.get(tag..)?.split_first_chunk()?;
+            let (ninth, after) = rest.split_first()?;
+            let word = u64::from_le_bytes(*first);
+            if word & CONTINUES != CONTINUES || *ninth >= 0x80 {
+                return None;
+            }
+            slots.put_number(self.slot, squeeze(word) | u64::from(*ninth) << 56);
             tally.add(self.tally);
             return Some(after);
         }

@@ -1,7 +1,7 @@
 //! The one unsafe module: what rdkafka's safe interface lacks.
 //!
 //! - [`PartitionQueue`]: one partition's records in batches (`rd_kafka_consume_batch_queue` is three
-//!   to four times as fast as `poll`), taken inside the rebalance callback.
+//!   to four times as fast as `poll`), taken inside the rebalance callback. Their values are fetched into the cache ahead.
 //! - [`Membership`]: the generation and member behind a group's metadata, and
 //!   [`Membership::send_offsets`], which sends exactly the metadata that was looked at.
 //! - [`authorise`]: a token for a client that nobody polls.

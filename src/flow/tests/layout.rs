@@ -26,7 +26,12 @@ const BYTES: [u64; 12] = [
 ];
 
 fn part() -> impl Strategy<Value = Part> {
-    let value = prop_oneof![0..200_u64, 0..70_000_u64, any::<u64>()];
+    let value = prop_oneof![
+        0..200_u64,
+        0..70_000_u64,
+        any::<u64>(),
+        1 << 60..1_u64 << 61
+    ];
     let bytes = prop_oneof![
         prop::collection::vec(any::<u8>(), 4),
         prop::collection::vec(any::<u8>(), 16),
@@ -167,6 +172,30 @@ proptest! {
             prop_assert_eq!(got.as_ref().map(looked_at), expected);
             seen = seen.union(fresh.seen());
             prop_assert_eq!((used.seen(), used_for_few.seen()), (seen, seen));
+        }
+    }
+}
+
+#[test]
+fn what_has_no_field_number_is_refused_whatever_came_before() {
+    // Numbers of ten bytes, which nothing foretells, and of all lengths.
+    for value in [u64::MAX, 1 << 61, 1 << 50, 300, 1] {
+        for number in [1, 110, 2538] {
+            let mut decoder = decoder(FieldSet::ALL);
+            for round in 0..100 {
+                let record = Message::flow().number(number, value >> (round % 2));
+                decoder
+                    .decode(&record.0)
+                    .expect("it is a flow, whatever is in it");
+            }
+            for nonsense in [&[0x01, 0x00][..], &[0x00, 0x00], &[0x01; 9], &[0x02, 0x00]] {
+                let mut record = Message::flow().0;
+                record.extend(nonsense);
+                assert!(decoder.decode(&record).is_err(), "{nonsense:?}");
+                let mut record = nonsense.to_vec();
+                record.extend(Message::flow().0);
+                assert!(decoder.decode(&record).is_err(), "{nonsense:?} first");
+            }
         }
     }
 }
