@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 use super::dead_letter::DeadLetter;
 use super::exporters::ExporterIssues;
-use super::lane::LaneCounts;
+use super::lane::{LaneCounts, Served};
 
 /// Everything since the flush before: to be committed as one, or not at all.
 #[derive(Debug)]
@@ -131,21 +131,28 @@ impl Flush {
                 ..marker.clone()
             }));
         }
-        let mut sums = BTreeMap::<_, RuleSums>::new();
-        for counts in self.counts {
-            counts.each_delta(|of, delta| {
-                if !of.is_replaced {
-                    let sums = sums.entry(Arc::clone(&of.rule.name)).or_default();
-                    sums.add(&RuleSums::of(delta));
+        let mut sums = BTreeMap::<Arc<str>, RuleSums>::new();
+        for mut counts in self.counts {
+            let served = std::mem::take(&mut counts.served);
+            for mut delta in counts.into_deltas() {
+                let of_delta = RuleSums::of(&delta);
+                for Served { rule, is_replaced } in &served {
+                    if !is_replaced {
+                        sums.entry(Arc::clone(&rule.name))
+                            .or_default()
+                            .add(&of_delta);
+                    }
+                    delta.rule = Arc::clone(&rule.name);
+                    delta.selection = rule.selection;
+                    let partition = partition_of(rule.home(), partials_partitions);
+                    let chunks = encode_delta(&delta).into_iter();
+                    records.extend(chunks.map(|payload| EncodedPartial {
+                        partition,
+                        key: rule.name.as_bytes().to_vec(),
+                        payload,
+                    }));
                 }
-                let partition = partition_of(of.rule.home(), partials_partitions);
-                let chunks = encode_delta(delta).into_iter();
-                records.extend(chunks.map(|payload| EncodedPartial {
-                    partition,
-                    key: of.rule.name.as_bytes().to_vec(),
-                    payload,
-                }));
-            });
+            }
         }
         sums.retain(|_, sums| *sums != RuleSums::default());
         records.extend(mark(marker));

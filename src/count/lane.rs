@@ -59,7 +59,7 @@ pub(super) struct Served {
 /// The counts since the last flush of rules that count alike.
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// One of them.
+    /// The first of them: how all count, even when it is gone.
     rule: Arc<Rule>,
     served: Vec<Served>,
     /// Which of the filters is theirs.
@@ -252,6 +252,7 @@ impl Lane {
         self.room = (v4 / tables, v6 / tables);
         self.current = 0;
         LaneCounts {
+            rule: Arc::clone(&self.rule),
             served: self.served.clone(),
             slots,
         }
@@ -261,19 +262,22 @@ impl Lane {
 /// What a lane counted between two flushes.
 #[derive(Debug)]
 pub(super) struct LaneCounts {
+    rule: Arc<Rule>,
     /// For whom.
     pub(super) served: Vec<Served>,
     slots: Vec<Slot>,
 }
 
 impl LaneCounts {
-    /// As deltas of the first rule, in order of window and family. Sorting happens here.
-    fn into_deltas(mut self, first: Arc<Rule>) -> impl Iterator<Item = Delta> {
+    /// As deltas of one rule, in order of window and family; those of the others differ in its name and selection.
+    /// Sorting happens here.
+    pub(super) fn into_deltas(mut self) -> impl Iterator<Item = Delta> {
         self.slots.sort_unstable_by_key(|slot| slot.window.start);
+        let rule = self.rule;
         self.slots.into_iter().flat_map(move |slot| {
             let delta = |late_flows, leaves| Delta {
-                rule: Arc::clone(&first.name),
-                selection: first.selection,
+                rule: Arc::clone(&rule.name),
+                selection: rule.selection,
                 window: slot.window,
                 late_flows,
                 leaves,
@@ -286,20 +290,5 @@ impl LaneCounts {
                 (slot.v6.len() > 0).then(|| delta(late_flows, Leaves::V6(slot.v6.into_leaves())));
             v4.into_iter().chain(v6)
         })
-    }
-
-    /// The deltas of all rules, one at a time.
-    pub(super) fn each_delta(mut self, mut told: impl FnMut(&Served, &Delta)) {
-        let served = std::mem::take(&mut self.served);
-        let Some(first) = served.first() else {
-            return;
-        };
-        for mut delta in self.into_deltas(Arc::clone(&first.rule)) {
-            for of in &served {
-                delta.rule = Arc::clone(&of.rule.name);
-                delta.selection = of.rule.selection;
-                told(of, &delta);
-            }
-        }
     }
 }

@@ -27,7 +27,6 @@ pub struct DecoderSettings {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     settings: DecoderSettings,
-    wanted: Wanted,
     layout: Layout,
     seen: FieldSet,
     scratch: Vec<u8>,
@@ -38,7 +37,6 @@ impl Decoder {
     pub const fn new(settings: DecoderSettings) -> Self {
         Self {
             settings,
-            wanted: Wanted::new(settings.fields),
             layout: Layout::new(Wanted::new(settings.fields)),
             seen: FieldSet::EMPTY,
             scratch: Vec::new(),
@@ -70,7 +68,7 @@ impl Decoder {
         match slots.settle(self.settings.direction_default) {
             Ok(settled) => {
                 self.seen = self.seen.union(settled.seen);
-                Ok(slots.flow(&settled, self.wanted))
+                Ok(slots.flow(&settled, self.settings.fields))
             }
             Err(Unsettled::NotAFlow) => self.decode_names(record, Reason::NotAFlow),
             Err(Unsettled::FirstSchema) => Err(undecodable(Reason::FirstSchema, record)),

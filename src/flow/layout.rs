@@ -10,7 +10,7 @@
 
 use super::model::FieldSet;
 use super::slots::{Slots, Tally, Wanted, bytes_slot, number_slot};
-use super::wire::{CONTINUES, Malformed, Reader, Value, squeeze};
+use super::wire::{CONTINUES, Malformed, Reader, Value, first_varint, squeeze};
 
 /// So many fields are foretold at most.
 const MOST_STEPS: usize = 128;
@@ -42,7 +42,7 @@ struct Step {
     value: u64,
     tally: Tally,
     tag: u32,
-    /// How many bytes it takes, or its tag and what states its length where the rest may differ.
+    /// How many bytes it takes with its tag; of no meaning where its length may differ.
     bytes: usize,
     kind: Kind,
     slot: u8,
@@ -235,26 +235,18 @@ impl Step {
 
     /// The same field with any length.
     fn of_any_length(self) -> Self {
-        let tag_bytes = usize::from(self.shift / 8);
-        let (number, wire) = (self.tag >> 3, self.tag & 7);
-        let (kind, slot, tally) = match wire {
+        let (kind, tally) = match (self.kind, self.tag & 7) {
             // Its tag was not kept.
-            _ if self.kind == Kind::Unknown => return self,
-            0 => (Kind::AnyNumber, number_slot(number), Tally::number(number)),
-            2 => (
-                Kind::AnyBytes,
-                bytes_slot(number),
-                Tally::bytes(number, false),
-            ),
-            _ => return self,
+            (Kind::Unknown, _) => return self,
+            (_, 0) => (Kind::AnyNumber, self.tally),
+            _ => (Kind::AnyBytes, Tally::bytes(self.tag >> 3, false)),
         };
-        let mask = low_bytes(tag_bytes);
+        let mask = low_bytes(usize::from(self.shift / 8));
         Self {
             mask,
             foretold: self.foretold & mask,
             tally,
             kind,
-            slot,
             ..self
         }
     }
@@ -310,8 +302,9 @@ impl Step {
             if stops == 0 {
                 return None;
             }
-            let after = rest.get(tag + stops.trailing_zeros() as usize / 8 + 1..)?;
-            slots.put_number(self.slot, squeeze(value & (stops ^ (stops - 1))));
+            let (value, bytes) = first_varint(value, stops);
+            let after = rest.get(tag + bytes..)?;
+            slots.put_number(self.slot, value);
             tally.add(self.tally);
             return Some(after);
         }

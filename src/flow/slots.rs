@@ -266,7 +266,6 @@ pub(super) fn bytes_slot(number: u32) -> u8 {
 /// Which slots are looked at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
-    fields: FieldSet,
     numbers: u64,
     bytes: u64,
 }
@@ -276,7 +275,6 @@ impl Wanted {
     pub(super) const fn new(fields: FieldSet) -> Self {
         let numbers = FIELDS & !ALWAYS;
         Self {
-            fields,
             numbers: !(numbers | bits(&[number::NOTHING])) | fields.bits(),
             bytes: !(TEXTS | bits(&[bytes::NOTHING])) | fields.bits() >> bytes::SHIFT,
         }
@@ -418,7 +416,7 @@ impl<'a> Slots<'a> {
     /// The flow, with what was decided and the fields that are looked at. Others may be filled in, too. It is written
     /// down in one go: to fill it in bit by bit, it would have to be copied.
     #[inline]
-    pub(super) fn flow(&self, settled: &Settled, wanted: Wanted) -> Flow<'a> {
+    pub(super) fn flow(&self, settled: &Settled, wanted: FieldSet) -> Flow<'a> {
         let number = |field: Field| self.of(field as u8) as u32;
         let text = |field: Field| self.text(field);
         Flow {
@@ -465,12 +463,12 @@ impl<'a> Slots<'a> {
             src_if_desc: text(Field::SrcIfDesc),
             dst_if_name: text(Field::DstIfName),
             dst_if_desc: text(Field::DstIfDesc),
-            src_country: if wanted.fields.contains(Field::SrcCountry) {
+            src_country: if wanted.contains(Field::SrcCountry) {
                 self.src_country(settled)
             } else {
                 &[]
             },
-            dst_country: if wanted.fields.contains(Field::DstCountry) {
+            dst_country: if wanted.contains(Field::DstCountry) {
                 self.dst_country(settled)
             } else {
                 &[]

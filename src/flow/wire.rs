@@ -161,8 +161,9 @@ impl<'a> Reader<'a> {
             let word = u64::from_le_bytes(*chunk);
             let stops = !word & CONTINUES;
             if stops != 0 {
-                self.rest = &self.rest[stops.trailing_zeros() as usize / 8 + 1..];
-                return Ok(squeeze(word & (stops ^ (stops - 1))));
+                let (value, bytes) = first_varint(word, stops);
+                self.rest = &self.rest[bytes..];
+                return Ok(value);
             }
         }
         let (value, after) = self.any_varint()?;
@@ -253,6 +254,14 @@ impl<'a> Reader<'a> {
         }
         Ok(self)
     }
+}
+
+/// The varint that a word begins with, and its bytes: up to the first of `stops`, the top bits of bytes that end one.
+#[allow(clippy::inline_always, reason = "part of the above")]
+#[inline(always)]
+pub(super) const fn first_varint(word: u64, stops: u64) -> (u64, usize) {
+    let value = squeeze(word & (stops ^ (stops - 1)));
+    (value, stops.trailing_zeros() as usize / 8 + 1)
 }
 
 /// Closes the gaps of the continuation bits: eight groups of 7 bits become one number of 56.

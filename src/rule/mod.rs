@@ -169,16 +169,20 @@ impl Rule {
     /// of one configuration.
     pub fn counts_like(&self, other: &Self) -> bool {
         let counted = |rule: &Self| Family::ALL.map(|family| rule.lengths(family).count() > 0);
-        let scope = |rule: &Self| -> Option<Vec<Prefix>> {
-            let entries = rule.scope.as_ref()?.entries();
-            Some(entries.iter().map(|entry| entry.prefix).collect())
+        let same_scope = match (&self.scope, &other.scope) {
+            (Some(one), Some(other)) => {
+                let (one, other) = (one.entries().iter(), other.entries().iter());
+                one.map(|entry| entry.prefix)
+                    .eq(other.map(|entry| entry.prefix))
+            }
+            (one, other) => one.is_none() && other.is_none(),
         };
         self.key == other.key
             && counted(self) == counted(other)
             && (self.interval, self.grace) == (other.interval, other.grace)
             && (self.late, self.attribution) == (other.late, other.attribution)
             && self.filter.canonical() == other.filter.canonical()
-            && scope(self) == scope(other)
+            && same_scope
     }
 
     /// The fields that a decoder must fill in for this rule: those of the filter, the key address and

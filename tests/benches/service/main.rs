@@ -71,6 +71,9 @@ fn main() {
         let load = load::write(&cluster, "flows", size.flows);
         println!("{load}");
         if does("speed") {
+            if !is("short") {
+                warm_up(&cluster, &load);
+            }
             compare(&cluster, &load, &size, is("alone"));
         }
         if does("rules") {
@@ -89,11 +92,14 @@ fn main() {
     }
 }
 
-fn compare(cluster: &Cluster, load: &Load, size: &Size, alone: bool) {
-    let mut table = Table::default();
-    // A broker that has just started compiles what it runs, on the same cores. This round does not count.
+/// A round that does not count: a broker that has just started compiles what it runs, on the same cores.
+fn warm_up(cluster: &Cluster, load: &Load) {
     limit(cluster, load);
     instance::run(cluster, load, "warm", &[instance::rule("all")]);
+}
+
+fn compare(cluster: &Cluster, load: &Load, size: &Size, alone: bool) {
+    let mut table = Table::default();
     for round in 0..size.rounds {
         for ((rule, title), at) in RULES.into_iter().zip(0..) {
             let id = format!("{rule}-{round}");

@@ -324,6 +324,7 @@ proptest! {
         prop_assert_eq!(one.matches(&sample.flow()), other.matches(&sample.flow()));
         prop_assert_eq!(one.canonical(), other.canonical());
     }
+
     #[test]
     fn filters_that_share_conditions_decide_as_each_does_alone(
         nodes in prop::collection::vec(leaf(), 1..5),
