@@ -13,7 +13,8 @@ use crate::rule::{Attribution, LatePolicy, Rule, SharedFilters};
 use crate::time::Timestamp;
 use crate::window::{Span, Window};
 
-use super::table::{Amount, Table};
+use super::rows::Amount;
+use super::table::Table;
 
 /// The times that decide which window a flow counts in.
 #[derive(Clone, Copy, Debug)]

@@ -12,6 +12,7 @@ mod flush;
 mod lane;
 mod metadata;
 mod plan;
+mod rows;
 mod table;
 mod tally;
 mod task;

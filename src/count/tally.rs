@@ -13,7 +13,7 @@ use super::exporters::Exporters;
 use super::lane::{Lane, LaneCounts, Outcome, Served, When};
 use super::metadata::{Memory, ShortFingerprint};
 use super::plan::Plan;
-use super::table::Amount;
+use super::rows::Amount;
 
 /// The counts of one input partition since the last flush, and its memory.
 #[derive(Debug)]

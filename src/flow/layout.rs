@@ -9,7 +9,8 @@
 //! be left out. A field that is not as foretold is read by [`Reader`].
 
 use super::model::FieldSet;
-use super::slots::{Slots, Tally, Wanted, bytes_slot, number_slot};
+use super::numbers::{bytes_slot, number_slot};
+use super::slots::{Slots, Tally, Wanted};
 use super::wire::{CONTINUES, Malformed, Reader, Value, first_varint, squeeze};
 
 /// So many fields are foretold at most.

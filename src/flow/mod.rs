@@ -28,6 +28,7 @@ mod json;
 mod layout;
 mod model;
 mod named;
+mod numbers;
 mod protobuf;
 mod recognise;
 mod sampling;
