@@ -23,10 +23,10 @@ pub(super) const MAX_BATCH: usize = 4096;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Alignment {
     lead: Duration,
-    /// The lowest stream time since when some partition was not heard of: what that one may hold.
+    /// What a partition that was not heard of may hold: the slowest until then, or the lowest stream time seen.
     unheard: Option<Timestamp>,
-    /// No partition is read beyond this stream time.
-    horizon: Option<Timestamp>,
+    /// The slowest of those that are waited for. No partition is read further ahead of it than `lead`.
+    slowest: Option<Timestamp>,
 }
 
 impl Alignment {
@@ -36,12 +36,15 @@ impl Alignment {
         Self {
             lead: (longest * 2).max(MIN_LEAD),
             unheard: None,
-            horizon: None,
+            slowest: None,
         }
     }
 
     /// Learns the stream time of every partition, of all instances, and whether others should wait for it: not for
     /// one that is idle, at its end, or without a leader. The last would make the others blind.
+    ///
+    /// Who counts what is not known after a rebalance, until it is told again. That lets nobody read on beyond what was
+    /// known before, however many rebalances follow each other.
     pub(super) fn update(
         &mut self,
         partitions: impl Iterator<Item = (Option<Timestamp>, bool)> + Clone,
@@ -49,17 +52,21 @@ impl Alignment {
         let holding = partitions.clone().filter(|(_, holds_others)| *holds_others);
         let some_unheard = holding.clone().any(|(time, _)| time.is_none());
         let lowest = || partitions.filter_map(|(time, _)| time).min();
-        self.unheard = self.unheard.or_else(lowest).filter(|_| some_unheard);
-        self.horizon = holding
-            .filter_map(|(time, _)| time.or(self.unheard))
-            .min()
-            .map(|slowest| slowest.plus(self.lead));
+        let so_far = self.unheard.or(self.slowest);
+        self.unheard = so_far.or_else(lowest).filter(|_| some_unheard);
+        self.slowest = holding.filter_map(|(time, _)| time.or(self.unheard)).min();
+    }
+
+    /// Whether there is somebody to wait for. Before the first records there is not, and a tick later a partition may have
+    /// read hours.
+    pub(super) const fn is_set(&self) -> bool {
+        self.slowest.is_some()
     }
 
     /// Whether a partition with this stream time has to wait.
     pub(super) fn is_ahead(&self, stream_time: Option<Timestamp>) -> bool {
-        match (stream_time, self.horizon) {
-            (Some(time), Some(horizon)) => time > horizon,
+        match (stream_time, self.slowest) {
+            (Some(time), Some(slowest)) => time > slowest.plus(self.lead),
             _ => false,
         }
     }
@@ -144,6 +151,26 @@ mod tests {
         assert!(alignment.is_ahead(at(13)));
         alignment.update([(at(13), true), (None, false)].into_iter());
         assert!(!alignment.is_ahead(at(13)));
+    }
+
+    #[test]
+    fn rebalances_one_after_another_let_nobody_read_on() {
+        // 10 is the slowest, which another instance counts; ours is as far ahead as it may be.
+        let mut alignment = aligned(1, &[(at(12), true), (at(10), true)]);
+        for _ in 0..5 {
+            alignment.update([(at(13), true), (None, true)].into_iter());
+            assert!(alignment.is_ahead(at(13)), "nothing is told");
+            assert!(!alignment.is_ahead(at(12)));
+            alignment.update([(at(13), true), (at(10), true)].into_iter());
+            assert!(alignment.is_ahead(at(13)), "it is where it was");
+        }
+        alignment.update([(at(13), true), (at(11), true)].into_iter());
+        assert!(!alignment.is_ahead(at(13)));
+        // All that was waited for is read; then something new comes.
+        alignment.update([(at(40), false)].into_iter());
+        alignment.update([(at(40), true), (None, true)].into_iter());
+        assert!(!alignment.is_ahead(at(41)));
+        assert!(alignment.is_ahead(at(43)));
     }
 
     /// Records read at once in a partition with this many a minute, once its pace has settled.

@@ -47,14 +47,18 @@ impl Worker<'_> {
                 self.ends(asked, &ends);
                 Ok(())
             }
-            Answer::Others(mut told) => {
-                // What has come to us since the question is ours.
-                told.retain(|t| self.slots.iter().all(|s| s.source != t.source));
-                self.others.learn(Instant::now(), told);
+            Answer::Others(ticket, told) => {
+                if ticket == self.others.ticket() {
+                    self.others.learn(Instant::now(), told);
+                }
                 Ok(())
             }
             Answer::Partitions { topic, partitions } => {
-                self.partitions.insert(topic, partitions);
+                let known = self.partitions.entry(topic).or_default();
+                // A broker that has just started knows no topics yet.
+                if partitions > 0 {
+                    *known = partitions;
+                }
                 Ok(())
             }
             Answer::Failed(fatal) => Err(fatal),

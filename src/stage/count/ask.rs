@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::others::Told;
+use super::others::{Ticket, Told};
 use super::start::{self, Beginning};
 use crate::count::Progress;
 use crate::kafka::failpoint;
@@ -39,7 +39,7 @@ pub(super) enum Question {
     /// What are the ends of these? Only the last such question counts.
     Ends(Vec<SourceId>),
     /// How far are others with these? Only the last such question counts.
-    Others(Vec<SourceId>),
+    Others(Ticket, Vec<SourceId>),
 }
 
 /// Whom an answer is for. Nobody any more, when the slot that it was asked for is gone.
@@ -78,8 +78,8 @@ pub(super) enum Answer {
         ends: HashMap<SourceId, i64>,
     },
     /// How far others are. A partition whose metadata cannot be read is not in it.
-    Others(Vec<Told>),
-    /// How many partitions an input topic has.
+    Others(Ticket, Vec<Told>),
+    /// How many partitions an input topic has; 0 for one that does not exist.
     Partitions { topic: Arc<str>, partitions: u32 },
     /// It cannot be known.
     Failed(Fatal),
@@ -94,7 +94,7 @@ pub(super) struct Asker {
     offsets: Offsets,
     waiting: Vec<Question>,
     quiet: Vec<SourceId>,
-    others: Vec<SourceId>,
+    others: Option<(Ticket, Vec<SourceId>)>,
     pulse: Pulse,
 }
 
@@ -114,7 +114,7 @@ impl Asker {
             answers,
             waiting: Vec::new(),
             quiet: Vec::new(),
-            others: Vec::new(),
+            others: None,
         })
     }
 
@@ -147,7 +147,7 @@ impl Asker {
     fn take(&mut self, question: Question) {
         match question {
             Question::Ends(quiet) => self.quiet = quiet,
-            Question::Others(others) => self.others = others,
+            Question::Others(ticket, others) => self.others = Some((ticket, others)),
             other => self.waiting.push(other),
         }
     }
@@ -253,10 +253,9 @@ impl Asker {
 
     /// Without an answer nothing is said: what was known until then grows old by itself.
     fn others(&mut self) {
-        let others = std::mem::take(&mut self.others);
-        if others.is_empty() {
+        let Some((ticket, others)) = self.others.take() else {
             return;
-        }
+        };
         let committed = self
             .pulse
             .during(|| self.offsets.committed(&others, ANSWER));
@@ -281,15 +280,15 @@ impl Asker {
                     idle: progress.idle,
                 })
             });
-        self.send(Answer::Others(told.collect()));
+        self.send(Answer::Others(ticket, told.collect()));
     }
 
     fn recount(&self) {
         for topic in &self.shell.config.input.topics {
-            if let Ok(Some(partitions)) = self.offsets.partitions(topic) {
+            if let Ok(partitions) = self.offsets.partitions(topic) {
                 self.send(Answer::Partitions {
                     topic: topic.as_str().into(),
-                    partitions,
+                    partitions: partitions.unwrap_or(0),
                 });
             }
         }

@@ -27,6 +27,10 @@ pub(super) struct Told {
     pub(super) end: Option<i64>,
 }
 
+/// Which assignment a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket(u64);
+
 /// What is known of one.
 #[derive(Debug)]
 struct Known {
@@ -42,6 +46,8 @@ pub(super) struct Others {
     /// Since when nothing was told. Until then others are taken to be where ours begin.
     unknown_since: Option<Instant>,
     asked: Option<Instant>,
+    /// How often all was forgotten: what was asked before that is not worth an answer.
+    forgotten: u64,
 }
 
 impl Others {
@@ -51,12 +57,21 @@ impl Others {
             known: HashMap::new(),
             unknown_since: Some(now),
             asked: None,
+            forgotten: 0,
         }
     }
 
     /// The assignment has changed: who counts what has to be asked again, at once.
     pub(super) fn forget(&mut self, now: Instant) {
-        *self = Self::new(now);
+        *self = Self {
+            forgotten: self.forgotten + 1,
+            ..Self::new(now)
+        };
+    }
+
+    /// Goes with a question, and comes back with its answer.
+    pub(super) fn ticket(&self) -> Ticket {
+        Ticket(self.forgotten)
     }
 
     /// Whether it is time to ask, which is then taken to be done. `waiting`: a partition of ours waits for others.
@@ -197,8 +212,14 @@ mod tests {
         assert!(!holds(&others, start + s(30)));
         others.learn(start, Vec::new());
         assert!(!holds(&others, start));
+        let ticket = others.ticket();
         others.forget(start + s(10));
         assert!(holds(&others, start + s(11)));
+        assert_ne!(
+            others.ticket(),
+            ticket,
+            "what was asked before is about others"
+        );
     }
 
     #[test]

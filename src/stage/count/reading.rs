@@ -70,7 +70,12 @@ impl Worker<'_> {
     }
 
     fn ask_others(&mut self, now: Instant) {
-        if self.slots.is_empty() || !self.others.is_due(now, self.waiting) {
+        // Until a topic's partitions are known, so are not those that others count.
+        let topics = self.shell.config.input.topics.len();
+        if self.slots.is_empty() || self.partitions.len() < topics {
+            return;
+        }
+        if !self.others.is_due(now, self.waiting) {
             return;
         }
         let ours: HashSet<_> = self.slots.iter().map(|s| &s.source).collect();
@@ -85,7 +90,7 @@ impl Worker<'_> {
         if others.is_empty() {
             self.others.learn(now, Vec::new());
         } else {
-            self.ask(Question::Others(others));
+            self.ask(Question::Others(self.others.ticket(), others));
         }
     }
 
@@ -121,6 +126,9 @@ impl Worker<'_> {
             self.ask(question);
         }
         self.waiting = ahead && !any;
+        if any && !self.alignment.is_set() {
+            self.align(now);
+        }
         Ok(any)
     }
 
