@@ -50,14 +50,11 @@ impl Sampled {
         self.rate == amount.rate && amount.raw_bytes.checked_mul(self.factor) == Some(amount.bytes)
     }
 
-    fn said_of<A: AddrBits>(self, rows: &[Narrow<A>]) -> Sampling {
+    fn said(self) -> Sampling {
         if self.factor == u64::from(self.rate.max(1)) {
-            return Sampling::Uniform(self.rate);
-        }
-        Sampling::ByLeaf {
-            raw_bytes: rows.iter().map(|row| row.bytes).collect(),
-            min_rate: vec![self.rate; rows.len()],
-            max_rate: vec![self.rate; rows.len()],
+            Sampling::Uniform(self.rate)
+        } else {
+            Sampling::Normalized(self.rate)
         }
     }
 }
@@ -128,7 +125,7 @@ impl<A: AddrBits> Table<A> {
     pub(super) fn into_leaves(mut self) -> LeavesOf<A> {
         self.settle();
         let sampled = self.sampled.unwrap_or(Sampled { rate: 0, factor: 1 });
-        let uniform = self.uniform.into_sets(|rows| sampled.said_of(rows));
+        let uniform = self.uniform.into_sets(|_| sampled.said());
         let mixed = self.mixed.into_sets(|rows| Sampling::ByLeaf {
             raw_bytes: rows.iter().map(|row| row.raw_bytes).collect(),
             min_rate: rows.iter().map(|row| row.min_rate).collect(),

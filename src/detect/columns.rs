@@ -10,6 +10,7 @@ use crate::partial::{LeavesOf, Sampling};
 pub(super) fn rates<A>(leaves: &LeavesOf<A>, i: usize) -> (u64, u32, u32) {
     match &leaves.sampling {
         Sampling::Uniform(rate) => (leaves.bytes[i] / u64::from((*rate).max(1)), *rate, *rate),
+        Sampling::Normalized(rate) => (leaves.bytes[i], *rate, *rate),
         Sampling::ByLeaf {
             raw_bytes,
             min_rate,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: each run but the first is more than twice as long as the next, and all but the first
 //! together hold less than a quarter of its rows. So at most 1.25 rows are kept per distinct
-//! address (of 28 bytes for IPv4 where all flows have one sampling rate, of 44 otherwise), and a
+//! address (of 28 bytes for IPv4 where all flows were sampled alike, of 44 otherwise), and a
 //! row is copied a few times only. Merging the first run takes its memory a second time meanwhile.
 //!
 //! Above `max` distinct addresses the leaves are folded to the longest length L at which they fit.
@@ -101,11 +101,15 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::{BTreeMap, BTreeSet};
 
-    type Row = (u64, u32);
+    /// Bytes before sampling, a rate, and whether it came multiplied.
+    type Row = (u64, u32, bool);
 
-    /// A delta out of distinct addresses with bytes before sampling and a rate.
+    /// A delta out of distinct addresses.
     fn delta(rows: &BTreeMap<u32, Row>) -> LeavesOf<u32> {
-        let scaled = |(raw, rate): &Row| raw.saturating_mul(u64::from((*rate).max(1)));
+        let scaled = |(raw, rate, came): &Row| {
+            let factor = if *came { 1 } else { (*rate).max(1) };
+            raw.saturating_mul(u64::from(factor))
+        };
         let mut leaves = LeavesOf {
             addr: rows.keys().copied().collect(),
             bytes: rows.values().map(scaled).collect(),
@@ -124,8 +128,17 @@ mod tests {
     fn deltas() -> impl Strategy<Value = Vec<BTreeMap<u32, Row>>> {
         let raw = prop_oneof![8 => 0u64..100, 1 => Just(u64::MAX / 2)];
         let addr = (0u32..4, 0u32..32).prop_map(|(high, low)| high << 20 | low);
-        let rows = prop::collection::btree_map(addr, (raw, 0u32..3), 0..20);
-        prop::collection::vec(rows, 0..12)
+        let sampled = || (0u32..3, any::<bool>());
+        let rows = prop::collection::btree_map(addr, (raw, sampled()), 0..20);
+        // In half of the deltas all flows were sampled alike.
+        let delta = (rows, prop::option::of(sampled())).prop_map(|(rows, alike)| {
+            let row = |(addr, (raw, own))| {
+                let (rate, came) = alike.unwrap_or(own);
+                (addr, (raw, rate, came))
+            };
+            rows.into_iter().map(row).collect()
+        });
+        prop::collection::vec(delta, 0..12)
     }
 
     proptest! {
@@ -167,7 +180,7 @@ mod tests {
         for _ in 0..400 {
             let rows = (0..50).map(|_| {
                 random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                ((random >> 8) % 3000, (1, 1))
+                ((random >> 8) % 3000, (1, 1, false))
             });
             let rows: BTreeMap<u32, Row> = rows.collect();
             seen.extend(rows.keys().copied());
@@ -179,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_large_set_is_not_copied_for_each_small_delta_and_small_ones_become_few() {
-        let rows = |first: u32, n: u32| (first..first + n).map(|a| (a, (1, 1))).collect();
+        let rows = |first: u32, n: u32| (first..first + n).map(|a| (a, (1, 1, false))).collect();
         let mut store = Store::new(usize::MAX);
         store.add(delta(&rows(0, 1000)));
         for i in 0..24 {

@@ -32,31 +32,37 @@ impl<A: AddrBits> LeavesOf<A> {
     }
 
     /// Brings sampling into its one form: [`Sampling::Uniform`] exactly when every leaf has that
-    /// rate alone and its raw bytes times the rate are its bytes; rate 0 when there is no leaf.
+    /// rate alone and its raw bytes times the rate are its bytes; rate 0 when there is no leaf. Else
+    /// [`Sampling::Normalized`] exactly when every leaf has that rate alone and its raw bytes are its bytes.
     pub fn normalise(&mut self) {
         let rate = match &self.sampling {
             _ if self.is_empty() => 0,
-            Sampling::Uniform(rate) => *rate,
+            Sampling::Uniform(rate) | Sampling::Normalized(rate) => *rate,
             Sampling::ByLeaf { min_rate, .. } => min_rate[0],
         };
         let factor = u64::from(rate.max(1));
+        let bytes = &self.bytes;
         let exact = |raw: u64, bytes: u64| raw.checked_mul(factor) == Some(bytes);
-        let uniform = match &self.sampling {
+        let (uniform, normalized) = match &self.sampling {
             Sampling::Uniform(_) => {
-                factor == 1 || self.bytes.iter().all(|b| b.is_multiple_of(factor))
+                let multiples = || bytes.iter().all(|b| b.is_multiple_of(factor));
+                (factor == 1 || multiples(), false)
             }
+            Sampling::Normalized(_) => (factor == 1 || bytes.iter().all(|b| *b == 0), true),
             Sampling::ByLeaf {
                 raw_bytes,
                 min_rate,
                 max_rate,
-            } => (0..self.len()).all(|i| {
-                min_rate[i] == rate && max_rate[i] == rate && exact(raw_bytes[i], self.bytes[i])
-            }),
+            } => {
+                let one_rate = min_rate.iter().chain(max_rate).all(|r| *r == rate);
+                let uniform = || raw_bytes.iter().zip(bytes).all(|(r, b)| exact(*r, *b));
+                (one_rate && uniform(), one_rate && raw_bytes == bytes)
+            }
         };
-        self.sampling = if uniform {
-            Sampling::Uniform(rate)
-        } else {
-            Sampling::from(self.columns())
+        self.sampling = match (uniform, normalized) {
+            (true, _) => Sampling::Uniform(rate),
+            (false, true) => Sampling::Normalized(rate),
+            (false, false) => Sampling::from(self.columns()),
         };
     }
 
@@ -69,6 +75,11 @@ impl<A: AddrBits> LeavesOf<A> {
                     .iter()
                     .map(|b| b / u64::from(rate.max(1)))
                     .collect(),
+                min_rate: vec![rate; self.len()],
+                max_rate: vec![rate; self.len()],
+            },
+            Sampling::Normalized(rate) => ByLeaf {
+                raw_bytes: self.bytes.clone(),
                 min_rate: vec![rate; self.len()],
                 max_rate: vec![rate; self.len()],
             },
@@ -144,60 +155,64 @@ impl Places {
         (addr, places)
     }
 
-    /// One column of the result; `neutral` is what `combine` leaves alone.
+    /// One column of the result, in place of both; `neutral` is what `combine` leaves alone.
     fn column<T: Copy>(
         &self,
-        left: &[T],
-        right: &[T],
+        left: Vec<T>,
+        right: Vec<T>,
         neutral: T,
         combine: impl Fn(T, T) -> T,
     ) -> Vec<T> {
         let mut out = vec![neutral; self.len];
-        for (&place, &value) in self.left.iter().zip(left) {
+        for (&place, value) in self.left.iter().zip(left) {
             out[place as usize] = value;
         }
-        for (&place, &value) in self.right.iter().zip(right) {
+        for (&place, value) in self.right.iter().zip(right) {
             let slot = &mut out[place as usize];
             *slot = combine(*slot, value);
         }
         out
     }
 
-    fn sums(&self, left: &[u64], right: &[u64]) -> Vec<u64> {
+    fn sums(&self, left: Vec<u64>, right: Vec<u64>) -> Vec<u64> {
         self.column(left, right, 0, u64::saturating_add)
     }
 }
 
-/// The leaf-wise sum of `left` and `right`, saturating; its sampling in its one form.
+/// The leaf-wise sum of `left` and `right`, saturating; its sampling in its one form. A column of both is given back before
+/// the next one is added up: large sets are never there twice.
 pub fn merge<A: AddrBits>(mut left: LeavesOf<A>, mut right: LeavesOf<A>) -> LeavesOf<A> {
     if left.is_empty() || right.is_empty() {
         let mut kept = if left.is_empty() { right } else { left };
         kept.normalise();
         return kept;
     }
-    let (addr, places) = Places::merging(&left.addr, &right.addr);
-    let mut sum = LeavesOf {
-        addr,
-        bytes: places.sums(&left.bytes, &right.bytes),
-        packets: places.sums(&left.packets, &right.packets),
-        flows: places.sums(&left.flows, &right.flows),
-        sampling: Sampling::Uniform(0),
-    };
-    // A sum that reached the limit no longer tells its raw bytes, so only columns can hold them.
-    let one_rate = match (&left.sampling, &right.sampling) {
-        (Sampling::Uniform(l), Sampling::Uniform(r)) if l == r => Some(*l),
+    let alike = match (&left.sampling, &right.sampling) {
+        (Sampling::Uniform(l), Sampling::Uniform(r)) if l == r => {
+            // A sum that reached the limit no longer tells its raw bytes, so only columns can hold them.
+            let total = |set: &LeavesOf<A>| set.bytes.iter().copied().map(u128::from).sum::<u128>();
+            let fits = total(&left) + total(&right) < u128::from(u64::MAX);
+            fits.then_some(Sampling::Uniform(*l))
+        }
+        (Sampling::Normalized(l), Sampling::Normalized(r)) if l == r => {
+            Some(Sampling::Normalized(*l))
+        }
         _ => None,
     };
-    sum.sampling = match one_rate {
-        Some(rate) if !sum.bytes.contains(&u64::MAX) => Sampling::Uniform(rate),
-        _ => {
-            let (l, r) = (left.columns(), right.columns());
-            Sampling::ByLeaf {
-                raw_bytes: places.sums(&l.raw_bytes, &r.raw_bytes),
-                min_rate: places.column(&l.min_rate, &r.min_rate, u32::MAX, u32::min),
-                max_rate: places.column(&l.max_rate, &r.max_rate, 0, u32::max),
-            }
-        }
+    let sampling = alike.ok_or_else(|| (left.columns(), right.columns()));
+    let (addr, places) = Places::merging(&left.addr, &right.addr);
+    drop((left.addr, right.addr));
+    let sampling = sampling.unwrap_or_else(|(l, r)| Sampling::ByLeaf {
+        raw_bytes: places.sums(l.raw_bytes, r.raw_bytes),
+        min_rate: places.column(l.min_rate, r.min_rate, u32::MAX, u32::min),
+        max_rate: places.column(l.max_rate, r.max_rate, 0, u32::max),
+    });
+    let mut sum = LeavesOf {
+        bytes: places.sums(left.bytes, right.bytes),
+        packets: places.sums(left.packets, right.packets),
+        flows: places.sums(left.flows, right.flows),
+        addr,
+        sampling,
     };
     sum.normalise();
     sum

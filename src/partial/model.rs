@@ -36,6 +36,8 @@ impl fmt::Display for SourceId {
 pub enum Sampling {
     /// Every flow had this rate. Raw bytes are bytes divided by it (by 1 where it is 0).
     Uniform(u32),
+    /// Every flow had this rate, above 1, and came with bytes and packets multiplied by it: raw bytes are its bytes.
+    Normalized(u32),
     /// By leaf, in leaf order: raw bytes, lowest rate and highest rate.
     ByLeaf {
         /// Bytes before multiplication. Saturating.

@@ -143,6 +143,7 @@ fn brute_sum(parts: &[LeavesOf<u32>]) -> LeavesOf<u32> {
                 Sampling::Uniform(rate) => {
                     (part.bytes[i] / u64::from((*rate).max(1)), *rate, *rate)
                 }
+                Sampling::Normalized(rate) => (part.bytes[i], *rate, *rate),
                 Sampling::ByLeaf {
                     raw_bytes,
                     min_rate,
@@ -327,11 +328,7 @@ fn an_ipv4_leaf_takes_about_seven_bytes() {
 #[test]
 fn flows_that_came_multiplied_cost_no_more() {
     let mut leaves = spread(1000, 1);
-    leaves.sampling = Sampling::ByLeaf {
-        raw_bytes: leaves.bytes.clone(),
-        min_rate: vec![32; 1000],
-        max_rate: vec![32; 1000],
-    };
+    leaves.sampling = Sampling::Normalized(32);
     let size = |leaves: &LeavesOf<u32>| {
         let chunks = encode_delta(&delta(Leaves::V4(leaves.clone()), 0));
         let Partial::Delta(read) = decode(&chunks[0]).unwrap() else {
@@ -344,14 +341,15 @@ fn flows_that_came_multiplied_cost_no_more() {
 }
 
 #[test]
-fn sampling_is_uniform_only_where_it_says_the_raw_bytes() {
-    let one = |bytes, rate| LeavesOf {
+fn sampling_takes_columns_only_where_nothing_shorter_says_the_raw_bytes() {
+    let said = |bytes, sampling| LeavesOf {
         addr: vec![1_u32],
         bytes: vec![bytes],
         packets: vec![1],
         flows: vec![1],
-        sampling: Sampling::Uniform(rate),
+        sampling,
     };
+    let one = |bytes, rate| said(bytes, Sampling::Uniform(rate));
     assert_eq!(
         merge(one(64, 32), one(32, 32)).sampling,
         Sampling::Uniform(32)
@@ -368,6 +366,20 @@ fn sampling_is_uniform_only_where_it_says_the_raw_bytes() {
         by_leaf(full / 8, 16, 16)
     );
     assert_eq!(LeavesOf::<u32>::empty().sampling, Sampling::Uniform(0));
+
+    let came = |bytes, rate| said(bytes, Sampling::Normalized(rate));
+    let twice = |a, b| merge(a, b).sampling;
+    assert_eq!(twice(came(50, 32), came(51, 32)), Sampling::Normalized(32));
+    let most = || came(u64::MAX, 32);
+    assert_eq!(twice(most(), most()), Sampling::Normalized(32));
+    assert_eq!(twice(came(50, 32), came(50, 16)), by_leaf(100, 16, 32));
+    assert_eq!(twice(came(64, 32), one(64, 32)), by_leaf(66, 32, 32));
+    // What both forms say is said by the first.
+    assert_eq!(twice(came(5, 1), came(6, 1)), Sampling::Uniform(1));
+    assert_eq!(twice(came(0, 32), one(32, 32)), Sampling::Uniform(32));
+    let mut columns = said(100, by_leaf(100, 32, 32));
+    columns.normalise();
+    assert_eq!(columns.sampling, Sampling::Normalized(32));
 }
 
 fn refused(change: impl FnOnce(&mut v1::Partial)) -> String {

@@ -91,11 +91,10 @@ fn encode_leaves<A: AddrBits>(
     let budget = MAX_CHUNK_BYTES
         .saturating_sub(ENVELOPE_BYTES + LEAF_BYTES + delta.rule.len())
         .max(1);
-    let normalized = normalized_rate(leaves);
     let mut chunks = Vec::new();
     let mut from = 0;
     loop {
-        let (mut chunk, to) = fill_chunk(leaves, normalized, from, budget);
+        let (mut chunk, to) = fill_chunk(leaves, from, budget);
         chunk.rule = delta.rule.to_string();
         chunk.selection = delta.selection.0;
         chunk.window_start_ms = delta.window.start.as_millis();
@@ -111,34 +110,14 @@ fn encode_leaves<A: AddrBits>(
     }
 }
 
-/// The one rate of all leaves, when their raw bytes are their bytes: flows that came multiplied.
-fn normalized_rate<A: AddrBits>(leaves: &LeavesOf<A>) -> Option<u32> {
-    let Sampling::ByLeaf {
-        raw_bytes,
-        min_rate,
-        max_rate,
-    } = &leaves.sampling
-    else {
-        return None;
-    };
-    let rate = *min_rate.first()?;
-    let one_rate = min_rate.iter().chain(max_rate).all(|r| *r == rate);
-    (one_rate && *raw_bytes == leaves.bytes).then_some(rate)
-}
-
 /// Writes leaves from index `from` on into columns until these pass `budget` bytes together; gives
 /// them and the index of the first leaf left out.
-fn fill_chunk<A: AddrBits>(
-    leaves: &LeavesOf<A>,
-    normalized: Option<u32>,
-    from: usize,
-    budget: usize,
-) -> (v1::Delta, usize) {
+fn fill_chunk<A: AddrBits>(leaves: &LeavesOf<A>, from: usize, budget: usize) -> (v1::Delta, usize) {
     let mut chunk = v1::Delta::default();
     let mut by_leaf = v1::delta::ByLeaf::default();
     let factor = match leaves.sampling {
         Sampling::Uniform(rate) => u64::from(rate.max(1)),
-        Sampling::ByLeaf { .. } => 1,
+        Sampling::Normalized(_) | Sampling::ByLeaf { .. } => 1,
     };
     // Columns start with room for the usual width, so that they rarely move.
     let expected = (leaves.len() - from).min(budget / 6);
@@ -163,7 +142,6 @@ fn fill_chunk<A: AddrBits>(
             min_rate,
             max_rate,
         } = &leaves.sampling
-            && normalized.is_none()
         {
             columns::put(&mut by_leaf.raw_bytes, raw_bytes[at]);
             columns::put(&mut by_leaf.min_rate, u64::from(min_rate[at]));
@@ -172,10 +150,10 @@ fn fill_chunk<A: AddrBits>(
         }
         at += 1;
     }
-    chunk.sampling = Some(match (&leaves.sampling, normalized) {
-        (Sampling::Uniform(rate), _) => v1::delta::Sampling::UniformRate(*rate),
-        (_, Some(rate)) => v1::delta::Sampling::NormalizedRate(rate),
-        (_, None) => v1::delta::Sampling::ByLeaf(by_leaf),
+    chunk.sampling = Some(match &leaves.sampling {
+        Sampling::Uniform(rate) => v1::delta::Sampling::UniformRate(*rate),
+        Sampling::Normalized(rate) => v1::delta::Sampling::NormalizedRate(*rate),
+        Sampling::ByLeaf { .. } => v1::delta::Sampling::ByLeaf(by_leaf),
     });
     (chunk, at)
 }
@@ -296,12 +274,7 @@ fn decode_leaves<A: AddrBits>(delta: &v1::Delta) -> Result<LeavesOf<A>, CorruptP
     let bytes = columns::counts(&delta.bytes, leaves, factor).map_err(named("bytes"))?;
     let sampling = match &delta.sampling {
         Some(v1::delta::Sampling::UniformRate(rate)) => Sampling::Uniform(*rate),
-        // A column was read by now, so that `leaves` is no larger than the record.
-        Some(v1::delta::Sampling::NormalizedRate(rate)) => Sampling::ByLeaf {
-            raw_bytes: bytes.clone(),
-            min_rate: vec![*rate; leaves],
-            max_rate: vec![*rate; leaves],
-        },
+        Some(v1::delta::Sampling::NormalizedRate(rate)) => Sampling::Normalized(*rate),
         Some(v1::delta::Sampling::ByLeaf(by_leaf)) => decode_by_leaf(by_leaf, leaves)?,
         None => {
             let valid = "uniform_rate, by_leaf or normalized_rate";

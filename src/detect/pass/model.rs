@@ -96,6 +96,7 @@ impl World<'_> {
             let rates = match &l.sampling {
                 Sampling::Uniform(0) => (l.bytes[i], 0, 0),
                 Sampling::Uniform(n) => (l.bytes[i] / u64::from(*n), *n, *n),
+                Sampling::Normalized(n) => (l.bytes[i], *n, *n),
                 Sampling::ByLeaf {
                     raw_bytes,
                     min_rate,

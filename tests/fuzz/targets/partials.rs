@@ -79,6 +79,7 @@ fn rows<A: AddrBits>(set: &LeavesOf<A>) -> impl Iterator<Item = (u128, Row)> {
     (0..set.len()).map(|i| {
         let (raw, min, max) = match &set.sampling {
             Sampling::Uniform(rate) => (set.bytes[i] / u64::from((*rate).max(1)), *rate, *rate),
+            Sampling::Normalized(rate) => (set.bytes[i], *rate, *rate),
             Sampling::ByLeaf {
                 raw_bytes,
                 min_rate,
