@@ -60,6 +60,10 @@ tests:
 quick:
     cargo test --locked --lib --test contracts
 
+# The unsafe code under valgrind.
+memory:
+    tests/memory/run.sh
+
 # Fuzzing: a minute for each target.
 fuzz:
     tests/fuzz/run.sh
@@ -92,9 +96,9 @@ chart:
 cluster:
     tests/cluster/run.sh
 
-# The image, built and run as it should be, and the compose file.
+# The image, built and run as it should be, and the compose file. It compiles for minutes, and lets go as the demo does.
 image:
-    tests/image/run.sh
+    nice tests/image/run.sh
 
 # The broker tests at full size.
 endurance:

@@ -18,6 +18,8 @@
 //!   to another thread, and so may a buffer between two batches, and a group's metadata, a plain copy. A queue is not
 //!   `Sync` and a batch is neither: one thread reads it.
 //! - **Pointers** that librdkafka may return as null are checked where they are taken.
+//!
+//! `just memory` has valgrind look at the tests of all of it but tokens.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
@@ -439,3 +441,6 @@ pub(crate) struct SendOffsetsError {
     /// The same in words.
     pub(crate) text: String,
 }
+
+#[cfg(test)]
+mod tests;
