@@ -1,6 +1,7 @@
 //! What each client is configured with: the operator's `kafka:` map below, what the design owns on top.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ const READY_RECORDS: u32 = 65_536;
 const READY_KBYTES: u32 = 64 * 1024;
 /// What one fetch brings at most beyond that, compressed, in bytes.
 const FETCHED_BYTES: u32 = 4 * 1024 * 1024;
+/// What it brings of one partition. A batch that is larger comes only if its partition is the first in the answer: with less
+/// than what producers write at once, a fetch from 256 partitions brings one of them (docs/performance.md). More is memory.
+const PARTITION_BYTES: RangeInclusive<u32> = 512 * 1024..=1024 * 1024;
 /// How long a broker holds back a fetch that brings nothing. librdkafka has one at a time at each broker, for those
 /// partitions of which little is ready: while it waits for one that is at its end, the others run dry. With its default
 /// of 500 ms, the last 300,000 of 16 million flows took 3 s where the rest took 5.
@@ -204,11 +208,12 @@ impl ClientSettings {
             // The default of 1000 stalls a consumer that is slower than its fetcher.
             .set("fetch.queue.backoff.ms", "1");
         let share = |all: u32, least: u32| (all / partitions.max(1)).max(least);
-        let fetched = share(FETCHED_BYTES, 64 * 1024).min(1024 * 1024);
+        let of_each = share(FETCHED_BYTES, *PARTITION_BYTES.start()).min(*PARTITION_BYTES.end());
         for (key, value) in [
             ("queued.min.messages", share(READY_RECORDS, 1_000)),
             ("queued.max.messages.kbytes", share(READY_KBYTES, 1024)),
-            ("max.partition.fetch.bytes", fetched),
+            ("fetch.max.bytes", FETCHED_BYTES),
+            ("max.partition.fetch.bytes", of_each),
             ("fetch.wait.max.ms", FETCH_WAIT_MS),
         ] {
             self.default(client, key, &value.to_string());
