@@ -122,7 +122,7 @@ class Bill(unittest.TestCase):
         libraries = {c["name"]: c["version"] for c in self.components if not c["purl"].startswith("pkg:cargo/")}
         with tarfile.open(one("hotprefix-*.tar.gz")) as tar:
             binary = next(tar.extractfile(m).read() for m in tar if m.name.endswith("/bin/hotprefix"))
-        symbols = {"openssl": "SSL_new", "librdkafka": "rd_kafka_new", "zstd": "ZSTD_decompress", "zlib": "inflate", "curl": "curl_easy_perform"}
+        symbols = {"openssl": "SSL_new", "librdkafka": "rd_kafka_new", "zstd": "ZSTD_decompress", "zlib": "inflate", "jemalloc": "sdallocx", "curl": "curl_easy_perform"}
         linked = {name for name, symbol in symbols.items() if f"\0{symbol}\0".encode() in binary}
         self.assertEqual(set(libraries), linked)
         self.assertTrue(f"OpenSSL {libraries['openssl']} ".encode() in binary)
