@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::load::{Load, PARTITIONS};
+use crate::load::Load;
 use crate::measure::{Run, usage};
 use crate::support::app::App;
 use crate::support::kafka_client::{Commits, Reader};
@@ -47,7 +47,7 @@ pub(crate) fn run(cluster: &Cluster, load: &Load, id: &str, rules: &[Value]) -> 
 
 /// When how many flows were committed for the first time, until all are.
 fn commits(cluster: &Cluster, load: &Load, group: &str) -> Vec<(Instant, i64)> {
-    let asked = Commits::new(cluster, group, &load.topic, PARTITIONS);
+    let asked = Commits::new(cluster, group, &load.topic, load.ends.len());
     let end: i64 = load.ends.iter().sum();
     let mut commits = Vec::new();
     let mut before = 0;

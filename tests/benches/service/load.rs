@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use hotprefix::proto::flow::Flow;
 use prost::Message as _;
@@ -20,6 +21,34 @@ const ADDRESSES: u64 = 597_000;
 const IN_1000: u64 = 543;
 /// … and the others to some of these, more to the first of them.
 const POPULAR: u64 = 20_000;
+const LINGER: Duration = Duration::from_millis(5);
+
+/// What to write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) flows: u64,
+    pub(crate) partitions: usize,
+    /// Addresses that flows go to, all with the same chance; `None`: a university's.
+    pub(crate) addresses: Option<u64>,
+}
+
+impl Shape {
+    /// A university's flows, in as many partitions as always.
+    pub(crate) const fn of(flows: u64) -> Self {
+        Self {
+            flows,
+            partitions: PARTITIONS,
+            addresses: None,
+        }
+    }
+
+    const fn host(&self, n: u64) -> u64 {
+        match self.addresses {
+            Some(addresses) => scattered(n) % addresses,
+            None => host(n),
+        }
+    }
+}
 
 /// What was written.
 #[derive(Clone, Debug)]
@@ -41,8 +70,11 @@ impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} flows of {:.0} bytes in {PARTITIONS} partitions, lz4; the ancestor's rule selects {}",
-            self.flows, self.record, self.selected
+            "{} flows of {:.0} bytes in {} partitions, lz4; the ancestor's rule selects {}",
+            self.flows,
+            self.record,
+            self.ends.len(),
+            self.selected
         )
     }
 }
@@ -79,7 +111,8 @@ const fn is_selected(n: u64) -> bool {
     scattered(!n).is_multiple_of(6)
 }
 
-fn flow(n: u64, received: u64) -> Flow {
+/// The number-th flow, to that host.
+pub(crate) fn flow(n: u64, host: u64, received: u64) -> Flow {
     let random = scattered(n ^ 0x5555_5555);
     let selected = is_selected(n);
     Flow {
@@ -89,7 +122,7 @@ fn flow(n: u64, received: u64) -> Flow {
         time_flow_end: received - 1,
         time_flow_start: received - 1 - random % 30,
         src_addr: (random as u32).to_be_bytes().to_vec(),
-        dst_addr: address(host(n)).to_vec(),
+        dst_addr: address(host).to_vec(),
         bytes: 40 + random % 1460,
         packets: 1 + random % 7,
         sampler_address: vec![192, 0, 2, (random % 6) as u8],
@@ -127,47 +160,62 @@ fn flow(n: u64, received: u64) -> Flow {
     }
 }
 
-/// Writes a topic of so many flows, each partition's in order of time, and what closes the last window.
-pub(crate) fn write(cluster: &Cluster, topic: &str, flows: u64) -> Load {
-    Topic::new(topic, PARTITIONS).create(cluster);
+/// Writes a topic of such flows in as many partitions as always, or a multiple, or one: each partition's in order of time, in
+/// batches that are as large, and what closes the last window.
+pub(crate) fn write(cluster: &Cluster, topic: &str, shape: Shape) -> Load {
+    let Shape {
+        flows, partitions, ..
+    } = shape;
+    Topic::new(topic, partitions).create(cluster);
     let per_window = WINDOW.min(flows / 2);
     let windows = flows.div_ceil(per_window);
     // Brokers delete what is old.
     let now = jiff::Timestamp::now().as_second() as u64;
     let begin = now - now % 60 - 60 * (windows + 1);
     let written = AtomicU64::new(0);
+    let threads = partitions.min(PARTITIONS);
+    let linger = LINGER * partitions.div_ceil(PARTITIONS) as u32;
     thread::scope(|scope| {
-        for partition in 0..PARTITIONS {
+        for thread in 0..threads {
             let written = &written;
             scope.spawn(move || {
-                let writer = writer(cluster, topic);
-                for n in (partition as u64..flows).step_by(PARTITIONS) {
+                let writer = patient_writer(cluster, topic, linger);
+                for n in (thread as u64..flows).step_by(threads) {
                     let received = begin + n * 60 / per_window;
-                    let payload = flow(n, received).encode_to_vec();
+                    let payload = flow(n, shape.host(n), received).encode_to_vec();
                     written.fetch_add(payload.len() as u64, Ordering::Relaxed);
+                    let partition = n as usize % partitions;
                     writer.enqueue_all(&outgoing(partition, received, payload));
                 }
                 let end = begin + windows * 60 + 30;
-                writer.enqueue_all(&outgoing(partition, end, encode::arp(end as i64)));
+                for partition in (thread..partitions).step_by(threads) {
+                    writer.enqueue_all(&outgoing(partition, end, encode::arp(end as i64)));
+                }
                 writer.flush();
             });
         }
     });
-    let of = |partition: u64| (flows - partition).div_ceil(PARTITIONS as u64) as i64 + 1;
+    let of = |partition: u64| (flows - partition).div_ceil(partitions as u64) as i64 + 1;
     Load {
         topic: topic.to_owned(),
         flows,
         selected: (0..flows).filter(|n| is_selected(*n)).count() as u64,
         last_window: begin + (windows - 1) * 60,
         record: written.into_inner() as f64 / flows as f64,
-        ends: (0..PARTITIONS as u64).map(of).collect(),
+        ends: (0..partitions as u64).map(of).collect(),
     }
 }
 
 /// Writes flows as fast as it may, a few milliseconds after they came.
 pub(crate) fn writer(cluster: &Cluster, topic: &str) -> Writer {
+    patient_writer(cluster, topic, LINGER)
+}
+
+/// The same, which waits so long for a batch to fill.
+fn patient_writer(cluster: &Cluster, topic: &str, linger: Duration) -> Writer {
+    let linger = linger.as_millis().to_string();
     let settings = [
-        ("linger.ms", "5"),
+        ("linger.ms", linger.as_str()),
         ("batch.size", "1000000"),
         ("batch.num.messages", "10000"),
     ];

@@ -1,17 +1,20 @@
 //! The whole service on a real Kafka: how fast, beside what librdkafka can do at most and what others do with the same topic;
-//! what many rules and random destinations cost; how soon an alert can be read.
+//! what many rules and random destinations cost; how soon an alert can be read; how cost grows.
 //!
-//! `cargo bench --bench service` prints what docs/performance.md has. Words after `--` choose: `speed`, `rules`, `latency`,
-//! `flood`; without any it is all. `short` is a small load, once, that shows that each step still works; `alone` leaves out the
-//! others, which are slow. A number is that of the rounds.
+//! `cargo bench --bench service` prints what docs/performance.md has. Words after `--` choose: `speed`, `rules`, `growth`,
+//! `latency`, `flood`; without any it is all. `short` is a small load, once, that shows that each step still works; `alone` leaves out the
+//! others, which are slow; after `growth`, `flows`, `addresses`, `partitions` and `many-rules` choose of it. A number is that of
+//! the rounds.
 
 mod flood;
+mod growth;
 mod instance;
 mod latency;
 mod limit;
 mod load;
 mod measure;
 mod peers;
+mod plot;
 mod rules;
 #[path = "../../support/mod.rs"]
 mod support;
@@ -19,7 +22,7 @@ mod table;
 
 use std::process::Command;
 
-use load::Load;
+use load::{Load, Shape};
 use measure::Run;
 use support::kafka_node::Cluster;
 use table::{Table, Who};
@@ -59,7 +62,7 @@ fn main() {
     }
     let args: Vec<_> = args.collect();
     let is = |word: &str| args.iter().any(|arg| arg == word);
-    let parts = ["speed", "rules", "latency", "flood"];
+    let parts = ["speed", "rules", "growth", "latency", "flood"];
     let all = !parts.iter().any(|part| is(part));
     let does = |part: &str| all || is(part);
     let mut size = if is("short") { SHORT } else { FULL };
@@ -68,7 +71,7 @@ fn main() {
     }
     let cluster = Cluster::start_with(instance::broker);
     if does("speed") || does("rules") {
-        let load = load::write(&cluster, "flows", size.flows);
+        let load = load::write(&cluster, "flows", Shape::of(size.flows));
         println!("{load}");
         if does("speed") {
             if !is("short") {
@@ -79,6 +82,9 @@ fn main() {
         if does("rules") {
             rules::run(&cluster, &load, size.rounds);
         }
+    }
+    if does("growth") {
+        growth::run(&cluster, is("short"), size.rounds, is);
     }
     if does("latency") {
         if is("short") {

@@ -44,7 +44,7 @@ fn told(run: &Run) -> String {
 }
 
 /// The first one is the ancestor's. Each filter has ten rules, with thresholds of their own.
-fn rule(number: usize) -> Value {
+pub(crate) fn rule(number: usize) -> Value {
     let filter = match number % 10 {
         0 => ANCESTOR.to_owned(),
         peer => format!("{ANCESTOR} && in_if == {}", peer + 4),
