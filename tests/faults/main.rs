@@ -1,5 +1,5 @@
 //! The fault harness: real Kafka, instances under a supervisor, things that go wrong by a seeded schedule, and
-//! verdicts against an undisturbed run. `cargo test --features failpoints --test faults -- --help`.
+//! verdicts against an undisturbed run. `cargo test --no-default-features --features failpoints --test faults -- --help`.
 
 mod clock;
 mod collector;
