@@ -29,7 +29,7 @@ const ADDRESSES: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 4_000_000];
 /// With ten filters.
 const RULES: [usize; 5] = [1, 3, 10, 30, 100];
 /// Partitions of the input.
-const SPREAD: [usize; 5] = [1, 4, 16, 64, 256];
+const SPREAD: [u64; 5] = [1, 4, 16, 64, 256];
 /// Flows of a backlog.
 const BACKLOG: u64 = 8_000_000;
 const TICK: Duration = Duration::from_millis(5);
@@ -76,7 +76,6 @@ impl Bench<'_> {
         Shape::of(if self.short { 400_000 } else { BACKLOG })
     }
 
-    /// Once each: it takes some windows, and is their mean.
     /// Once each: that is the mean of two windows.
     fn flows(&self) -> Grown {
         let lasts = if self.short {
@@ -97,40 +96,38 @@ impl Bench<'_> {
     }
 
     fn addresses(&self) -> Grown {
-        let step = |addresses: u64| {
-            let shape = Shape {
-                addresses: Some(addresses),
-                ..self.shape()
-            };
-            let load = load::write(self.cluster, &format!("grow-addresses-{addresses}"), shape);
-            self.step(&load, addresses, &[instance::rule("all")])
+        let of = |addresses| Shape {
+            addresses: Some(addresses),
+            ..self.shape()
         };
-        Grown {
-            of: "addresses",
-            what: "addresses in a window",
-            live: false,
-            steps: self.steps(&ADDRESSES).into_iter().map(step).collect(),
-        }
+        self.backlogs("addresses", "addresses in a window", &ADDRESSES, of)
     }
 
     fn partitions(&self) -> Grown {
-        let step = |partitions: usize| {
-            let shape = Shape {
-                partitions,
-                ..self.shape()
-            };
-            let load = load::write(
-                self.cluster,
-                &format!("grow-partitions-{partitions}"),
-                shape,
-            );
-            self.step(&load, partitions as u64, &[instance::rule("all")])
+        let of = |partitions| Shape {
+            partitions: partitions as usize,
+            ..self.shape()
+        };
+        self.backlogs("partitions", "partitions", &SPREAD, of)
+    }
+
+    /// A load for each value, which a rule that selects all reads.
+    fn backlogs(
+        &self,
+        of: &'static str,
+        what: &'static str,
+        values: &[u64],
+        shape: impl Fn(u64) -> Shape,
+    ) -> Grown {
+        let step = |value| {
+            let load = load::write(self.cluster, &format!("grow-{of}-{value}"), shape(value));
+            self.step(&load, value, &[instance::rule("all")])
         };
         Grown {
-            of: "partitions",
-            what: "partitions",
+            of,
+            what,
             live: false,
-            steps: self.steps(&SPREAD).into_iter().map(step).collect(),
+            steps: self.steps(values).into_iter().map(step).collect(),
         }
     }
 

@@ -2,9 +2,9 @@
 //! what many rules and random destinations cost; how soon an alert can be read; how cost grows.
 //!
 //! `cargo bench --bench service` prints what docs/performance.md has. Words after `--` choose: `speed`, `rules`, `growth`,
-//! `latency`, `flood`; without any it is all. `short` is a small load, once, that shows that each step still works; `alone` leaves out the
-//! others, which are slow; after `growth`, `flows`, `addresses`, `partitions` and `many-rules` choose of it. A number is that of
-//! the rounds.
+//! `latency`, `flood`; without any it is all. `short` is a small load, once, that shows that each step still works; `alone` leaves
+//! out the others, which are slow; after `growth`, `flows`, `addresses`, `partitions` and `many-rules` choose of it. A number is
+//! that of the rounds.
 
 mod flood;
 mod growth;
