@@ -3,7 +3,7 @@
 //! Invariant: each run but the first is more than twice as long as the next, and all but the first
 //! together hold less than a quarter of its rows. So at most 1.25 rows are kept per distinct
 //! address (of 28 bytes for IPv4 where all flows were sampled alike, of 44 otherwise), and a
-//! row is copied a few times only. Merging the first run takes its memory a second time meanwhile.
+//! row is copied a few times only. Merging the first run takes up to half of its memory more meanwhile.
 //!
 //! Above `max` distinct addresses the leaves are folded to the longest length L at which they fit.
 //! The number of distinct prefixes of a length only grows as deltas come, so L never passes below
