@@ -112,8 +112,8 @@ faults *args='ci':
 security:
     cargo test --locked --test security -- --test-threads 8
 
-# What docs/performance.md has: the whole service beside librdkafka's limit and others, half an hour. `short` shows that it
-# works.
+# What docs/performance.md has: the whole service beside librdkafka's limit and others, half an hour; `--help` says
+# what can be chosen of it.
 bench *args:
     cargo bench --locked --bench service -- {{args}}
 
@@ -123,7 +123,7 @@ micro *args:
 
 # Both benchmarks, each part once and unoptimised: no figure, but each step works.
 bench-short:
-    cargo bench --locked --profile dev --bench service -- short
+    cargo bench --locked --profile dev --bench service -- --short
     cargo bench --locked --profile dev --bench micro -- --test
 
 # What a release publishes, made and looked at: docs/releasing.md.

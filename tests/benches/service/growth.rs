@@ -16,7 +16,7 @@ use crate::support::kafka_client::{Reader, Topic};
 use crate::support::kafka_node::Cluster;
 use crate::support::wait;
 use crate::table::median;
-use crate::{instance, rules};
+use crate::{Part, instance, rules};
 
 /// Flows a second, that come in one after another.
 const RATES: [u64; 6] = [12_500, 25_000, 50_000, 100_000, 200_000, 400_000];
@@ -34,30 +34,33 @@ const SPREAD: [u64; 5] = [1, 4, 16, 64, 256];
 const BACKLOG: u64 = 8_000_000;
 const TICK: Duration = Duration::from_millis(5);
 
-/// Prints tables, and writes plots to `target/plots`: those that are named, or all.
-pub(crate) fn run(cluster: &Cluster, short: bool, rounds: usize, is: impl Fn(&str) -> bool) {
+/// Prints tables, and writes plots to `target/plots`.
+pub(crate) fn run(cluster: &Cluster, short: bool, rounds: usize, does: impl Fn(Part) -> bool) {
     let bench = Bench {
         cluster,
         short,
         rounds,
     };
     let plots = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("plots");
-    let parts: [(&str, Part<'_>); 4] = [
-        ("flows", Bench::flows),
-        ("addresses", Bench::addresses),
-        ("partitions", Bench::partitions),
-        ("many-rules", Bench::rules),
+    let parts: [(Part, Measure<'_>); 4] = [
+        (Part::Flows, Bench::flows),
+        (Part::Addresses, Bench::addresses),
+        (Part::Partitions, Bench::partitions),
+        (Part::ManyRules, Bench::rules),
     ];
-    let all = !parts.iter().any(|(name, _)| is(name));
-    for (_, part) in parts.iter().filter(|(name, _)| all || is(name)) {
-        let grown = part(&bench);
+    let mut any = false;
+    for (_, measure) in parts.iter().filter(|(part, _)| does(*part)) {
+        let grown = measure(&bench);
         grown.print();
         grown.plot(&plots);
+        any = true;
     }
-    println!("plots are in {}", plots.display());
+    if any {
+        println!("plots are in {}", plots.display());
+    }
 }
 
-type Part<'c> = fn(&Bench<'c>) -> Grown;
+type Measure<'c> = fn(&Bench<'c>) -> Grown;
 
 struct Bench<'c> {
     cluster: &'c Cluster,

@@ -1,10 +1,7 @@
 //! The whole service on a real Kafka: how fast, beside what librdkafka can do at most and what others do with the same topic;
 //! what many rules and random destinations cost; how soon an alert can be read; how cost grows.
 //!
-//! `cargo bench --bench service` prints what docs/performance.md has. Words after `--` choose: `speed`, `rules`, `growth`,
-//! `latency`, `flood`; without any it is all. `short` is a small load, once, that shows that each step still works; `alone` leaves
-//! out the others, which are slow; after `growth`, `flows`, `addresses`, `partitions` and `many-rules` choose of it. A number is
-//! that of the rounds.
+//! `cargo bench --bench service` prints what docs/performance.md has, and with `-- --help` what can be chosen of it.
 
 mod flood;
 mod growth;
@@ -22,15 +19,16 @@ mod table;
 
 use std::process::Command;
 
+use clap::{Parser, ValueEnum};
+
 use load::{Load, Shape};
 use measure::Run;
 use support::kafka_node::Cluster;
 use table::{Table, Who};
 
-/// How much is read by whom, and how often.
+/// How much is read by whom.
 #[derive(Clone, Copy, Debug)]
 struct Size {
-    rounds: usize,
     /// Flows in the topic: the limit and the service read all.
     flows: u64,
     /// What Kafka Streams reads of them, and the script, by the ancestor's rule and by that which selects all.
@@ -39,14 +37,12 @@ struct Size {
 }
 
 const FULL: Size = Size {
-    rounds: 3,
     flows: 16_000_000,
     streams: [4_000_000, 2_000_000],
     python: [1_000_000, 200_000],
 };
 
 const SHORT: Size = Size {
-    rounds: 1,
     flows: 400_000,
     streams: [100_000, 100_000],
     python: [50_000, 20_000],
@@ -55,46 +51,97 @@ const SHORT: Size = Size {
 /// The rules of the comparison, and what the table calls them.
 const RULES: [(&str, &str); 2] = [("ancestor", "ancestor's"), ("all", "every flow")];
 
+/// The whole service on a real Kafka, beside what librdkafka can do at most and what others do with the same topic. All of it takes
+/// half an hour.
+#[derive(Debug, Parser)]
+#[command(name = "cargo bench --bench service --")]
+struct Args {
+    /// What to measure; all if nothing is named.
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+    /// How often each reads the same, in turn; medians are printed.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// A small load, once: it shows that each step works, and measures nothing.
+    #[arg(long)]
+    short: bool,
+    /// In `speed` leave out Kafka Streams and Python, which are slow.
+    #[arg(long)]
+    alone: bool,
+    /// Cargo says so.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Flows a second, by the ancestor's rule and by one that selects all.
+    Speed,
+    /// What a hundred rules cost, and one.
+    Rules,
+    /// How cost grows: the four that follow.
+    Growth,
+    /// ... with flows a second.
+    Flows,
+    /// ... with addresses.
+    Addresses,
+    /// ... with partitions.
+    Partitions,
+    /// ... with rules.
+    ManyRules,
+    /// How long after a window's end its alert can be read.
+    Latency,
+    /// Random IPv6 destinations.
+    Flood,
+}
+
+impl Args {
+    fn does(&self, part: Part) -> bool {
+        let of_growth = [
+            Part::Flows,
+            Part::Addresses,
+            Part::Partitions,
+            Part::ManyRules,
+        ];
+        self.parts.is_empty()
+            || self.parts.contains(&part)
+            || of_growth.contains(&part) && self.parts.contains(&Part::Growth)
+    }
+}
+
 fn main() {
-    let mut args = std::env::args().skip(1).peekable();
-    if args.next_if(|arg| arg == "limit").is_some() {
-        return limit::run(args);
+    let mut words = std::env::args().skip(1).peekable();
+    if words.next_if(|word| word == "limit").is_some() {
+        return limit::run(words);
     }
-    let args: Vec<_> = args.collect();
-    let is = |word: &str| args.iter().any(|arg| arg == word);
-    let parts = ["speed", "rules", "growth", "latency", "flood"];
-    let all = !parts.iter().any(|part| is(part));
-    let does = |part: &str| all || is(part);
-    let mut size = if is("short") { SHORT } else { FULL };
-    if let Some(rounds) = args.iter().find_map(|arg| arg.parse().ok()) {
-        size.rounds = rounds;
-    }
+    let args = Args::parse();
+    let short = args.short;
+    let size = if short { SHORT } else { FULL };
+    let rounds = if short { 1 } else { args.rounds };
     let cluster = Cluster::start_with(instance::broker);
-    if does("speed") || does("rules") {
+    if args.does(Part::Speed) || args.does(Part::Rules) {
         let load = load::write(&cluster, "flows", Shape::of(size.flows));
         println!("{load}");
-        if does("speed") {
-            if !is("short") {
+        if args.does(Part::Speed) {
+            if !short {
                 warm_up(&cluster, &load);
             }
-            compare(&cluster, &load, &size, is("alone"));
+            compare(&cluster, &load, &size, rounds, args.alone);
         }
-        if does("rules") {
-            rules::run(&cluster, &load, size.rounds);
+        if args.does(Part::Rules) {
+            rules::run(&cluster, &load, rounds);
         }
     }
-    if does("growth") {
-        growth::run(&cluster, is("short"), size.rounds, is);
-    }
-    if does("latency") {
-        if is("short") {
+    growth::run(&cluster, short, rounds, |part| args.does(part));
+    if args.does(Part::Latency) {
+        if short {
             latency::run(&cluster, [200, 2_000], 3);
         } else {
             latency::run(&cluster, latency::RATES, 50);
         }
     }
-    if does("flood") {
-        flood::run(&cluster, is("short"));
+    if args.does(Part::Flood) {
+        flood::run(&cluster, short);
     }
 }
 
@@ -104,9 +151,9 @@ fn warm_up(cluster: &Cluster, load: &Load) {
     instance::run(cluster, load, "warm", &[instance::rule("all")]);
 }
 
-fn compare(cluster: &Cluster, load: &Load, size: &Size, alone: bool) {
+fn compare(cluster: &Cluster, load: &Load, size: &Size, rounds: usize, alone: bool) {
     let mut table = Table::default();
-    for round in 0..size.rounds {
+    for round in 0..rounds {
         for ((rule, title), at) in RULES.into_iter().zip(0..) {
             let id = format!("{rule}-{round}");
             table.add(title, Who::Limit, limit(cluster, load));
