@@ -6,7 +6,7 @@ use hotprefix::proto::flow::Flow;
 use prost::Message as _;
 use serde_json::json;
 
-use crate::load::{PARTITIONS, outgoing, scattered, writer};
+use crate::load::{PARTITIONS, Pace, outgoing, scattered, writer};
 use crate::measure::usage;
 use crate::support::app::App;
 use crate::support::encode;
@@ -37,14 +37,14 @@ pub(crate) fn run(cluster: &Cluster, short: bool) {
     instance.ready();
     let writer = writer(cluster, "flood");
     let begun = Instant::now();
+    let mut pace = Pace::new(rate);
     let mut written = 0;
     while written < rate * seconds {
-        let due = (begun.elapsed().as_millis() as u64 * rate / 1000).min(rate * seconds);
-        for n in written..due {
+        for n in pace.due() {
             let now = jiff::Timestamp::now().as_second() as u64;
             writer.enqueue_all(&outgoing(n as usize % PARTITIONS, now, flow(n, now)));
+            written = n + 1;
         }
-        written = due;
         wait::pass(TICK);
     }
     let wrote = begun.elapsed();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use prost::Message as _;
 use serde_json::Value;
 
-use crate::load::{self, Load, PARTITIONS, Shape, flow, host, outgoing, writer};
+use crate::load::{self, Load, PARTITIONS, Pace, Shape, flow, host, outgoing, writer};
 use crate::measure::{Run, usage};
 use crate::plot::{Panel, Plot};
 use crate::support::app::App;
@@ -260,18 +260,16 @@ fn at_rate(cluster: &Cluster, rate: u64, [before, measured]: [Duration; 2]) -> R
             let (topic, over, written) = (&topic, &over, &written);
             scope.spawn(move || {
                 let writer = writer(cluster, topic);
-                let begun = Instant::now();
-                let mut next = partition as u64;
+                let mut pace = Pace::new(rate);
+                let is_ours = |n: &u64| *n as usize % PARTITIONS == partition;
                 while !over.load(Ordering::Relaxed) {
-                    let due = begun.elapsed().as_millis() as u64 * rate / 1000;
                     let now = jiff::Timestamp::now().as_second() as u64;
-                    let from = next;
-                    while next < due {
-                        let payload = flow(next, host(next), now).encode_to_vec();
+                    let mut new = 0;
+                    for n in pace.due().filter(is_ours) {
+                        let payload = flow(n, host(n), now).encode_to_vec();
                         writer.enqueue_all(&outgoing(partition, now, payload));
-                        next += PARTITIONS as u64;
+                        new += 1;
                     }
-                    let new = (next - from) / PARTITIONS as u64;
                     written.fetch_add(new, Ordering::Relaxed);
                     wait::pass(TICK);
                 }

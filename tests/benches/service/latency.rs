@@ -8,7 +8,7 @@ use hotprefix::proto::flow::Flow;
 use prost::Message as _;
 use serde_json::json;
 
-use crate::load::{PARTITIONS, address, host, outgoing, writer};
+use crate::load::{PARTITIONS, Pace, address, host, outgoing, writer};
 use crate::support::app::App;
 use crate::support::kafka_client::{Reader, Topic, Writer};
 use crate::support::kafka_node::Cluster;
@@ -97,15 +97,13 @@ fn measure(cluster: &Cluster, rate: u64, windows: usize) -> Vec<i64> {
 /// Writes at `rate`, and one flow that is over the threshold just before each window ends, until its alerts are read.
 fn write(writer: &Writer, rate: u64, (first, last): (i64, i64), told: &AtomicU64) {
     let windows = ((last - first) / INTERVAL) as u64;
-    let begun = now();
-    let (mut written, mut next) = (0, first + INTERVAL - BEFORE_END);
+    let mut pace = Pace::new(rate);
+    let mut next = first + INTERVAL - BEFORE_END;
     while told.load(Ordering::Relaxed) < windows {
         let at = now();
-        let due = (at - begun) as u64 * rate / 1000;
-        for n in written..due {
+        for n in pace.due() {
             send(writer, n, at, address(host(n)), 1_000);
         }
-        written = due;
         if at >= next && next < last {
             // In each window another host.
             let number = ((next - first) / INTERVAL) as u8;

@@ -1,9 +1,10 @@
 //! The topic: flows as an enricher writes them, 176 bytes each, a minute of event time for every four million.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hotprefix::proto::flow::Flow;
 use prost::Message as _;
@@ -229,4 +230,28 @@ pub(crate) fn outgoing(partition: usize, second: u64, payload: Vec<u8>) -> [Outg
         timestamp: second as i64 * 1000,
         payload: Some(payload),
     }]
+}
+
+/// Numbers that are due at a rate, from its making on.
+pub(crate) struct Pace {
+    rate: u64,
+    begun: Instant,
+    next: u64,
+}
+
+impl Pace {
+    /// So many a second.
+    pub(crate) fn new(rate: u64) -> Self {
+        Self {
+            rate,
+            begun: Instant::now(),
+            next: 0,
+        }
+    }
+
+    /// Those that are due since it was asked before.
+    pub(crate) fn due(&mut self) -> Range<u64> {
+        let due = self.begun.elapsed().as_millis() as u64 * self.rate / 1000;
+        std::mem::replace(&mut self.next, due)..due
+    }
 }

@@ -54,7 +54,7 @@ const RULES: [(&str, &str); 2] = [("ancestor", "ancestor's"), ("all", "every flo
 /// The whole service on a real Kafka, beside what librdkafka can do at most and what others do with the same topic. All of it takes
 /// half an hour.
 #[derive(Debug, Parser)]
-#[command(name = "cargo bench --bench service --")]
+#[command(bin_name = "cargo bench --bench service --")]
 struct Args {
     /// What to measure; all if nothing is named.
     #[arg(value_enum)]
