@@ -48,15 +48,10 @@ pub(crate) fn run(cluster: &Cluster, short: bool, rounds: usize, does: impl Fn(P
         (Part::Partitions, Bench::partitions),
         (Part::ManyRules, Bench::rules),
     ];
-    let mut any = false;
     for (_, measure) in parts.iter().filter(|(part, _)| does(*part)) {
         let grown = measure(&bench);
         grown.print();
         grown.plot(&plots);
-        any = true;
-    }
-    if any {
-        println!("plots are in {}", plots.display());
     }
 }
 
@@ -239,7 +234,9 @@ impl Grown {
                 },
             ],
         };
-        plot.write(&to.join(format!("{}.svg", self.of)));
+        let path = to.join(format!("{}.svg", self.of));
+        plot.write(&path);
+        println!("plot: {}", path.display());
     }
 }
 

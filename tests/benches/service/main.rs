@@ -17,6 +17,7 @@ mod rules;
 mod support;
 mod table;
 
+use std::num::NonZeroUsize;
 use std::process::Command;
 
 use clap::{Parser, ValueEnum};
@@ -60,8 +61,8 @@ struct Args {
     #[arg(value_enum)]
     parts: Vec<Part>,
     /// How often each reads the same, in turn; medians are printed.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    #[arg(long, default_value = "3")]
+    rounds: NonZeroUsize,
     /// A small load, once: it shows that each step works, and measures nothing.
     #[arg(long)]
     short: bool,
@@ -117,7 +118,7 @@ fn main() {
     let args = Args::parse();
     let short = args.short;
     let size = if short { SHORT } else { FULL };
-    let rounds = if short { 1 } else { args.rounds };
+    let rounds = if short { 1 } else { args.rounds.get() };
     let cluster = Cluster::start_with(instance::broker);
     if args.does(Part::Speed) || args.does(Part::Rules) {
         let load = load::write(&cluster, "flows", Shape::of(size.flows));
